@@ -1,0 +1,142 @@
+//! What a branch and HQ say to each other. How it looks as bytes is in [`crate::wire`].
+
+use crate::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, Revision, Run, SaleId, StoreId};
+use crate::domain::money::MoneySum;
+use crate::domain::sale::Sale;
+use crate::domain::sync_state::Refusal;
+use crate::domain::time::UtcMillis;
+
+/// A version of the message bodies.
+pub type Version = u8;
+
+/// Branch to HQ.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Uplink {
+    /// "Here I am; how do we stand?"
+    Hello(Hello),
+    /// Some sales.
+    Batch(Batch),
+}
+
+/// A session's first message, repeated when the line is idle or HQ is silent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Hello {
+    /// Who speaks.
+    pub branch: BranchCode,
+    /// The branch's current ledger.
+    pub ledger: LedgerId,
+    /// Makes the answer known to be fresh.
+    pub nonce: Nonce,
+    /// The ledger's first id.
+    pub first_id: i64,
+    /// The highest id given out; zero before the first sale.
+    pub highest_id: i64,
+    /// Sales that are not voided.
+    pub sales: u64,
+    /// Their amount.
+    pub amount: MoneySum,
+    /// The branch's clock.
+    pub clock: UtcMillis,
+    /// The versions that the branch can write.
+    pub writes: Vec<Version>,
+}
+
+/// The sales of one message. All rows are of one ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Batch {
+    /// Who speaks.
+    pub branch: BranchCode,
+    /// The ledger of the rows.
+    pub ledger: LedgerId,
+    /// The batch's name; no other content ever goes under it.
+    pub id: BatchId,
+    /// The rows, each at the revision that it had when the batch was made.
+    pub sales: Vec<Sale>,
+}
+
+/// HQ to branch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Downlink {
+    /// The answer to a hello.
+    Answer(Answer),
+    /// The answer to a batch.
+    Receipt(Receipt),
+}
+
+impl Downlink {
+    /// Who answers.
+    #[must_use]
+    pub const fn stamp(&self) -> &HqStamp {
+        match self {
+            Self::Answer(answer) => &answer.hq,
+            Self::Receipt(receipt) => &receipt.hq,
+        }
+    }
+}
+
+/// Who answers, and when by its own clock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HqStamp {
+    /// HQ's database.
+    pub store: StoreId,
+    /// The databases that this one was started to replace.
+    pub replaces: Vec<StoreId>,
+    /// HQ's clock.
+    pub clock: UtcMillis,
+    /// Whether HQ took the message without a login of the branch's own.
+    pub trial: bool,
+    /// The versions that HQ reads.
+    pub reads: Vec<Version>,
+}
+
+/// HQ's answer to a hello.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Answer {
+    /// Who answers.
+    pub hq: HqStamp,
+    /// The ledger that the hello named.
+    pub ledger: LedgerId,
+    /// The hello's nonce.
+    pub nonce: Nonce,
+    /// How many revisions of this ledger HQ has applied.
+    pub applied: u64,
+}
+
+/// HQ's answer to one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// Who answers.
+    pub hq: HqStamp,
+    /// The batch's ledger.
+    pub ledger: LedgerId,
+    /// The batch.
+    pub batch: BatchId,
+    /// HQ's applied count for the ledger before this batch.
+    pub applied_before: u64,
+    /// The same count after it.
+    pub applied_after: u64,
+    /// What became of the rows.
+    pub outcome: Outcome,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// HQ read it, and committed what follows before it said so.
+    Taken(Taken),
+    /// HQ could not read the body; nothing of it is stored.
+    Unreadable,
+    /// The body's version is newer than HQ; nothing of it is stored.
+    TooNew,
+}
+
+/// What became of the rows of a batch that HQ could read. Each row is in one of the three.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Taken {
+    /// HQ holds these at this very revision.
+    pub stored: Vec<Run>,
+    /// HQ refused these.
+    pub refused: Vec<(SaleId, Revision, Refusal)>,
+    /// HQ holds something else for these: what it holds. The same revision as the batch's is a conflict, a higher one means that the batch's was stale.
+    pub held: Vec<Sale>,
+}

@@ -1,0 +1,57 @@
+//! How much to send at once: batches that take a few seconds at most on a slow line, and enough of them to fill a fast one.
+
+/// A first guess at a line that nobody has measured: small enough for 64 kbit/s.
+const FIRST_ROWS: u32 = 250;
+/// A batch that the broker confirms within this many milliseconds could have been larger.
+const QUICK_MS: u64 = 500;
+/// A batch that takes longer than this many milliseconds should have been smaller.
+const SLOW_MS: u64 = 4_000;
+/// Batches that are out at once on a slow line.
+const SLOW_WINDOW: usize = 2;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Pace {
+    rows: u32,
+    window: usize,
+    max_rows: u32,
+    max_window: usize,
+}
+
+impl Pace {
+    pub(super) fn new(max_rows: u32, max_window: usize) -> Self {
+        Self {
+            rows: FIRST_ROWS.min(max_rows),
+            window: max_window.min(2 * SLOW_WINDOW),
+            max_rows,
+            max_window,
+        }
+    }
+
+    pub(super) const fn batch_rows(&self) -> u32 {
+        self.rows
+    }
+
+    pub(super) const fn window(&self) -> usize {
+        self.window
+    }
+
+    /// The broker took this long, in milliseconds, to confirm a batch of this many rows.
+    pub(super) fn confirmed(&mut self, rows: u32, millis: u64) {
+        if millis <= QUICK_MS {
+            self.window = (self.window * 2).min(self.max_window);
+            // A small batch on a quick line says nothing about large ones.
+            if rows >= self.rows {
+                self.rows = self.rows.saturating_mul(2).min(self.max_rows);
+            }
+        } else if millis > SLOW_MS {
+            self.window = SLOW_WINDOW.min(self.max_window);
+            self.rows = (self.rows / 2).max(FIRST_ROWS.min(self.max_rows) / 5).max(1);
+        }
+    }
+
+    /// The line broke: what is known of it is worth half.
+    pub(super) fn broken(&mut self) {
+        self.rows = (self.rows / 2).max(FIRST_ROWS.min(self.max_rows) / 5).max(1);
+        self.window = (self.window / 2).max(SLOW_WINDOW).min(self.max_window);
+    }
+}
