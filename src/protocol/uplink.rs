@@ -11,6 +11,8 @@
 mod hello;
 mod link;
 mod pace;
+#[cfg(test)]
+mod tests;
 
 use super::Now;
 use super::backoff::Backoff;
