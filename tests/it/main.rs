@@ -1,0 +1,4 @@
+//! Tests of the whole against real parts: one binary, so that all of them share one broker.
+
+mod amqp_branch;
+mod support;
