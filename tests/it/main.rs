@@ -1,4 +1,6 @@
 //! Tests of the whole against real parts: one binary, so that all of them share one broker.
 
 mod amqp_branch;
+mod amqp_hq;
+mod amqp_rights;
 mod support;
