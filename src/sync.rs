@@ -4,5 +4,5 @@
 //! does. [`service`] is what drives it at a branch: it owns the session, the timers and the election of one worker for each database.
 
 pub mod line;
-//pub mod service;
+pub mod service;
 pub mod worker;
