@@ -88,6 +88,8 @@ impl Handle {
 enum LifeError {
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("the lock beside the database can't be taken: check who may write to its folder")]
+    Lock(#[from] std::io::Error),
     #[error("the branch's database failed")]
     Store(#[from] StoreError),
     #[error("a message to head office could not be written")]

@@ -161,6 +161,10 @@ fn row_by_row(
         if said != Said::Stored && fate != Fate::Acked {
             StoredRun::push(&mut placement.exceptions, row.id, 0, 0);
         }
+        if said == Said::Stored && row.revision < row.newest && !batch::is_answered_for(conn, batch, &row)? {
+            // HQ has applied a revision that was replaced here meanwhile: it is in its count, so it must be in ours.
+            placement.tally.confirms += 1;
+        }
         placement.take(conn, kept, &row, fate, now)?;
     }
     placement.finish(conn)
