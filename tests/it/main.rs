@@ -2,5 +2,6 @@
 
 mod amqp_branch;
 mod amqp_hq;
+mod amqp_leaks;
 mod amqp_rights;
 mod support;
