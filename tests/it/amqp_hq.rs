@@ -276,6 +276,7 @@ async fn what_the_broker_has_confirmed_survives_its_death() {
             confirmed.push(id[0]);
         }
     }
+    broker.until_written_down(&vhost, "sales").await;
     broker.kill();
     assert_eq!(rest(&mut session).await.1, LinkTrouble::Lost);
     let lost = async { while hq.next_group(1_000, 1_000_000).await.is_ok() {} };

@@ -2,6 +2,7 @@
 
 mod amqp_branch;
 mod amqp_hq;
+mod amqp_leaks;
 mod amqp_rights;
 mod architecture;
 mod model;

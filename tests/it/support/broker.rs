@@ -136,6 +136,25 @@ impl Broker {
         }
     }
 
+    /// Waits until the broker's own directory names a quorum queue: killed before that, it would forget how to lead it.
+    pub(crate) async fn until_written_down(&self, vhost: &Vhost, queue: &str) {
+        let name = format!("{}_{queue}", vhost.name);
+        let node = "branchline@localhost";
+        let directory = self
+            .dir
+            .path()
+            .join("data")
+            .join(node)
+            .join("quorum")
+            .join(node)
+            .join("names.dets");
+        super::until("the queue is written down", || {
+            let written = std::fs::read(&directory).unwrap_or_default();
+            written.windows(name.len()).any(|window| window == name.as_bytes())
+        })
+        .await;
+    }
+
     /// Ends the broker as a power cut would: nothing is written down, nobody is told.
     pub(crate) fn kill(&mut self) {
         let pid = std::fs::read_to_string(self.dir.path().join("pid")).expect("a running broker has a pid file");
