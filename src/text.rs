@@ -11,6 +11,7 @@ mod keys;
 mod numbers;
 
 pub use catalogue::{BadCatalogue, Value};
+pub use events::NOTABLE_SKEW_MS;
 pub use keys::Key;
 
 use catalogue::Template;
