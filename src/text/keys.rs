@@ -27,7 +27,6 @@ macro_rules! keys {
 
 keys! {
     // The language itself.
-    LanguageName = "language.name",
     LanguageSingular = "language.singular",
     // Numbers, dates and times.
     NumberDecimal = "number.decimal",
@@ -305,6 +304,13 @@ keys! {
     TotalsByDay = "totals.by_day",
     TotalsByHour = "totals.by_hour",
     TotalsNothing = "totals.nothing",
+    // The first start.
+    FirstTitle = "first.title",
+    FirstIntro = "first.intro",
+    FirstWrong = "first.wrong",
+    FirstKeys = "first.keys",
+    FirstWrite = "first.write",
+    FirstWriteKeys = "first.write_keys",
 }
 
 impl Key {

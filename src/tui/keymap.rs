@@ -184,7 +184,7 @@ impl Keymap {
         for binding in &self.bindings {
             let keys: Vec<_> = binding.keys.iter().map(|key| format!("`{key}`")).collect();
             let (place, what) = (text.word(binding.context.label()), text.word(binding.action.label()));
-            table.push_str(&format!("| {place} | {} | {what} |\n", keys.join(" ")));
+            table.extend(["| ", place, " | ", &keys.join(" "), " | ", what, " |\n"]);
         }
         table
     }

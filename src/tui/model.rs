@@ -16,7 +16,7 @@ use chrono::NaiveDateTime;
 use ratatui::layout::Size;
 
 use super::desk::{Answer, Cmd};
-use super::key::{Input, Press};
+use super::key::Press;
 use super::keymap::{Context, Keymap};
 use super::theme::Theme;
 use crate::domain::ids::BranchCode;
@@ -33,6 +33,7 @@ use log::LogPane;
 use table::Table;
 
 /// What is fixed for the life of a screen.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The branch.
@@ -73,25 +74,7 @@ pub struct Moment {
 }
 
 /// Everything that can happen to the screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Msg {
-    /// The screen begins: ask for what is to be shown.
-    Started,
-    /// Something was typed, pasted or clicked.
-    Input(Input),
-    /// The terminal has this size now.
-    Resized(Size),
-    /// It is later.
-    Clock(Moment),
-    /// The executor answers.
-    Answer(Answer),
-    /// The program must end: whatever is typed is kept.
-    Leave,
-    /// The shell, or a person, asks to stop for a while.
-    Suspend,
-    /// The program goes on after a stop.
-    Resumed,
-}
+pub type Msg = super::Event<Answer>;
 
 /// What the person should know for a moment, until the next key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +98,7 @@ pub enum Suspension {
 }
 
 /// The screen.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug)]
 pub struct Model {
     /// What is fixed.

@@ -280,13 +280,11 @@ fn dark(role: Role) -> Style {
 fn light(role: Role) -> Style {
     let plain = Style::new();
     match role {
-        Role::Key => plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
+        Role::Key | Role::Notice => plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
         Role::Waiting => plain.fg(Color::Magenta),
-        Role::Moving => plain.fg(Color::Blue),
+        Role::Moving | Role::Bar => plain.fg(Color::Blue),
         Role::Bad => plain.fg(Color::Red).add_modifier(Modifier::BOLD),
         Role::Conflict => plain.fg(Color::Red).add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-        Role::Notice => plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
-        Role::Bar => plain.fg(Color::Blue),
         other => dark(other),
     }
 }

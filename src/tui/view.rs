@@ -3,6 +3,7 @@
 mod ascii;
 mod chart;
 mod field;
+mod first_run;
 mod footer;
 mod form;
 mod header;
@@ -15,6 +16,7 @@ mod table;
 
 use ratatui::Frame;
 
+use super::first_run::FirstRun;
 use super::model::Model;
 use super::model::layers::Layer;
 use pen::Pen;
@@ -47,6 +49,19 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
         None => header::draw_smallest(&mut pen, model, area),
     }
     if model.settings.theme.glyphs.ascii {
+        ascii::fold(frame.buffer_mut());
+    }
+    if let Some(cursor) = cursor.filter(|cursor| area.contains(*cursor)) {
+        frame.set_cursor_position(cursor);
+    }
+}
+
+/// Draws the question of the first start.
+pub fn first_run(question: &FirstRun, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let mut pen = Pen::new(frame.buffer_mut(), question.theme);
+    let cursor = first_run::draw(&mut pen, question, area);
+    if question.theme.glyphs.ascii {
         ascii::fold(frame.buffer_mut());
     }
     if let Some(cursor) = cursor.filter(|cursor| area.contains(*cursor)) {

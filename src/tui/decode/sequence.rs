@@ -92,7 +92,8 @@ fn control(rest: &[u8]) -> Sequence {
     says(length, key)
 }
 
-const fn numbered(number: u16) -> Option<Code> {
+fn numbered(number: u16) -> Option<Code> {
+    let function = |offset: u16| u8::try_from(number - offset).ok().map(Code::F);
     Some(match number {
         1 | 7 => Code::Home,
         2 => Code::Insert,
@@ -100,9 +101,9 @@ const fn numbered(number: u16) -> Option<Code> {
         4 | 8 => Code::End,
         5 => Code::PageUp,
         6 => Code::PageDown,
-        11..=15 => Code::F(number as u8 - 10),
-        17..=21 => Code::F(number as u8 - 11),
-        23 | 24 => Code::F(number as u8 - 12),
+        11..=15 => return function(10),
+        17..=21 => return function(11),
+        23 | 24 => return function(12),
         _ => return None,
     })
 }

@@ -50,7 +50,7 @@ impl Context {
 }
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $action:ident = $name:literal $label:ident,)*) => {
+    ($($(#[$doc:meta])* $action:ident = $name:literal $label:path,)*) => {
         /// Something that a person can ask for with a key.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action {
@@ -70,7 +70,7 @@ macro_rules! actions {
             #[must_use]
             pub const fn label(self) -> Key {
                 match self {
-                    $(Self::$action => Key::$label,)*
+                    $(Self::$action => $label,)*
                 }
             }
         }
@@ -79,95 +79,95 @@ macro_rules! actions {
 
 actions! {
     /// Go up one row.
-    Up = "up" ActionUp,
+    Up = "up" Key::ActionUp,
     /// Go down one row.
-    Down = "down" ActionDown,
+    Down = "down" Key::ActionDown,
     /// Go up a page.
-    PageUp = "page_up" ActionPageUp,
+    PageUp = "page_up" Key::ActionPageUp,
     /// Go down a page.
-    PageDown = "page_down" ActionPageDown,
+    PageDown = "page_down" Key::ActionPageDown,
     /// Go to the top.
-    Home = "home" ActionHome,
+    Home = "home" Key::ActionHome,
     /// Go to the bottom.
-    End = "end" ActionEnd,
+    End = "end" Key::ActionEnd,
     /// Go to what is before: an earlier day, the choice to the left.
-    Earlier = "earlier" ActionEarlier,
+    Earlier = "earlier" Key::ActionEarlier,
     /// Go to what is behind: a later day, the choice to the right.
-    Later = "later" ActionLater,
+    Later = "later" Key::ActionLater,
     /// Enter a sale.
-    NewSale = "new_sale" ActionNewSale,
+    NewSale = "new_sale" Key::ActionNewSale,
     /// Enter the last sale again.
-    RepeatSale = "repeat_sale" ActionRepeatSale,
+    RepeatSale = "repeat_sale" Key::ActionRepeatSale,
     /// Edit the selected sale.
-    Edit = "edit" ActionEdit,
+    Edit = "edit" Key::ActionEdit,
     /// Void the selected sale.
-    Void = "void" ActionVoid,
+    Void = "void" Key::ActionVoid,
     /// Open the selected sale's story.
-    Open = "open" ActionOpen,
+    Open = "open" Key::ActionOpen,
     /// Find a sale.
-    Find = "find" ActionFind,
+    Find = "find" Key::ActionFind,
     /// Choose which sales are shown.
-    Filter = "filter" ActionFilter,
+    Filter = "filter" Key::ActionFilter,
     /// Show all again.
-    ShowAll = "show_all" ActionShowAll,
+    ShowAll = "show_all" Key::ActionShowAll,
     /// Sort by the next column.
-    Sort = "sort" ActionSort,
+    Sort = "sort" Key::ActionSort,
     /// Turn the order round.
-    Reverse = "reverse" ActionReverse,
+    Reverse = "reverse" Key::ActionReverse,
     /// Try a refused sale again.
-    Retry = "retry" ActionRetry,
+    Retry = "retry" Key::ActionRetry,
     /// Try all refused sales again that are shown.
-    RetryAll = "retry_all" ActionRetryAll,
+    RetryAll = "retry_all" Key::ActionRetryAll,
     /// Settle a conflict.
-    Resolve = "resolve" ActionResolve,
+    Resolve = "resolve" Key::ActionResolve,
     /// Let the sync worker try right now.
-    SyncNow = "sync_now" ActionSyncNow,
+    SyncNow = "sync_now" Key::ActionSyncNow,
     /// Go to the log, or back.
-    Log = "log" ActionLog,
+    Log = "log" Key::ActionLog,
     /// Show what the log says about one sale.
-    LogOfSale = "log_of_sale" ActionLogOfSale,
+    LogOfSale = "log_of_sale" Key::ActionLogOfSale,
     /// Show totals.
-    Totals = "totals" ActionTotals,
+    Totals = "totals" Key::ActionTotals,
     /// Show the help.
-    Help = "help" ActionHelp,
+    Help = "help" Key::ActionHelp,
     /// Leave the program.
-    Quit = "quit" ActionQuit,
+    Quit = "quit" Key::ActionQuit,
     /// Stop the program, as a shell's job.
-    Suspend = "suspend" ActionSuspend,
+    Suspend = "suspend" Key::ActionSuspend,
     /// Draw everything anew.
-    Redraw = "redraw" ActionRedraw,
+    Redraw = "redraw" Key::ActionRedraw,
     /// Go to the next field; from the last one save.
-    Next = "next" ActionNext,
+    Next = "next" Key::ActionNext,
     /// Go to the next field; never save.
-    Forward = "forward" ActionForward,
+    Forward = "forward" Key::ActionForward,
     /// Go to the field before.
-    Previous = "previous" ActionPrevious,
+    Previous = "previous" Key::ActionPrevious,
     /// Save at once.
-    Save = "save" ActionSave,
+    Save = "save" Key::ActionSave,
     /// Take the last change back.
-    Undo = "undo" ActionUndo,
+    Undo = "undo" Key::ActionUndo,
     /// Empty the form.
-    Discard = "discard" ActionDiscard,
+    Discard = "discard" Key::ActionDiscard,
     /// Fill the form from the last sale.
-    FillLast = "fill_last" ActionFillLast,
+    FillLast = "fill_last" Key::ActionFillLast,
     /// Leave; nothing is lost.
-    Leave = "leave" ActionLeave,
+    Leave = "leave" Key::ActionLeave,
     /// Do what was asked about.
-    Agree = "agree" ActionAgree,
+    Agree = "agree" Key::ActionAgree,
     /// Show fewer or more levels.
-    Levels = "levels" ActionLevels,
+    Levels = "levels" Key::ActionLevels,
     /// Follow what happens, or hold the log still.
-    Follow = "follow" ActionFollow,
+    Follow = "follow" Key::ActionFollow,
     /// Go to the sale that a line is about.
-    GoToSale = "go_to_sale" ActionGoToSale,
+    GoToSale = "go_to_sale" Key::ActionGoToSale,
     /// Apply what was chosen.
-    Apply = "apply" ActionApply,
+    Apply = "apply" Key::ActionApply,
     /// Show days or hours.
-    Switch = "switch" ActionSwitch,
+    Switch = "switch" Key::ActionSwitch,
     /// Take HQ's content.
-    TakeHq = "take_hq" ActionTakeHq,
+    TakeHq = "take_hq" Key::ActionTakeHq,
     /// Keep this branch's content.
-    KeepMine = "keep_mine" ActionKeepMine,
+    KeepMine = "keep_mine" Key::ActionKeepMine,
 }
 
 impl Action {

@@ -157,9 +157,7 @@ impl Table {
 
     /// Takes a page. Gives the next question, if one has been waiting. A page that nobody asked for any more changes nothing.
     pub fn take(&mut self, ticket: u64, page: Page, height: usize) -> Option<(u64, PageRequest)> {
-        let Some((_, want)) = self.asked.filter(|(asked, _)| *asked == ticket) else {
-            return None;
-        };
+        let (_, want) = self.asked.filter(|(asked, _)| *asked == ticket)?;
         self.asked = None;
         self.loaded = true;
         self.trouble = None;

@@ -1,12 +1,13 @@
 //! What the executor's answers change. An answer to a question that nobody asks any more changes nothing.
 
 use super::super::desk::{Answer, ChangeProblem, Cmd, Question};
+use super::super::model::board::Asking;
 use super::super::model::drafts::Waiting;
 use super::super::model::layers::Layer;
 use super::super::model::table::Want;
 use super::super::model::{Model, Suspension};
 use crate::domain::ids::SaleId;
-use crate::domain::read::{KeptDraft, Page};
+use crate::domain::read::{KeptDraft, Page, Story};
 use crate::domain::sale::Sale;
 use crate::text::Key;
 
@@ -29,7 +30,7 @@ impl Model {
                 }
             }
             Answer::Totals(..) | Answer::Days(_) | Answer::Hours(..) => self.on_totals(answer),
-            Answer::Story(id, story) => self.on_story(id, story),
+            Answer::Story(id, story) => self.on_story(id, story.as_deref()),
             Answer::Products(typed, products) => self.on_products(&typed, products),
             Answer::Code(code, found) => self.on_code(&code, found),
             Answer::LastSale(sale) => self.on_last_sale(sale.as_deref()),
@@ -88,12 +89,12 @@ impl Model {
         }
     }
 
-    fn on_story(&mut self, id: SaleId, story: Option<Box<crate::domain::read::Story>>) {
+    fn on_story(&mut self, id: SaleId, story: Option<&Story>) {
         for layer in &mut self.layers {
-            if let Layer::Story(pane) | Layer::Conflict(pane) = layer {
-                if pane.id == id {
-                    pane.story.clone_from(&story);
-                }
+            if let Layer::Story(pane) | Layer::Conflict(pane) = layer
+                && pane.id == id
+            {
+                pane.story = story.cloned().map(Box::new);
             }
         }
     }
@@ -148,15 +149,15 @@ impl Model {
         match question {
             Question::Status => {
                 self.board.trouble = Some(why);
-                self.board.asking = Default::default();
+                self.board.asking = Asking::Idle;
             }
             Question::Page => self.table.fail(why),
-            Question::Log => self.log.asking = Default::default(),
+            Question::Log => self.log.asking = Asking::Idle,
             Question::Code => {
                 self.on_code_trouble();
                 self.complain_of_database(&why);
             }
-            Question::Products => self.completing = Default::default(),
+            Question::Products => self.completing = Asking::Idle,
             Question::Other => self.complain_of_database(&why),
         }
     }

@@ -26,8 +26,8 @@ impl Model {
             Action::RepeatSale => self.send(Cmd::LoadLastSale),
             Action::Find => self.open_find(),
             Action::Filter => {
-                let pane = FilterPane::of(&self.table.filter, &self.settings.text);
-                self.layers.push(Layer::Filter(pane));
+                let chosen = FilterPane::of(&self.table.filter, &self.settings.text);
+                self.layers.push(Layer::Filter(chosen));
             }
             Action::ShowAll => self.show(Filter::default(), String::new()),
             Action::Sort => {

@@ -189,12 +189,13 @@ impl Model {
     /// A code that no product has: in an empty product field it is typed text all the same, for it was typed there.
     fn unknown_code(&mut self, code: &str) {
         let said = self.settings.text.say(Key::NoticeUnknownCode, &[("code", code.into())]);
-        if let Some(form) = self.form_mut().filter(|form| !form.saving) {
-            if form.focused() == Field::Product && form.field(Field::Product).is_blank() {
-                form.remember(false);
-                form.set(Field::Product, code);
-                self.touch_draft();
-            }
+        if let Some(form) = self.form_mut().filter(|form| !form.saving)
+            && form.focused() == Field::Product
+            && form.field(Field::Product).is_blank()
+        {
+            form.remember(false);
+            form.set(Field::Product, code);
+            self.touch_draft();
         }
         self.complain(said);
     }

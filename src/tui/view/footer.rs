@@ -33,7 +33,7 @@ fn keys(pen: &mut Pen<'_>, model: &Model, area: Rect) {
         .collect();
     let widths = said.iter().map(|(key, label)| columns(key) + 1 + columns(label) + 2);
     // The last one tells how to leave: it stays where others give way.
-    let last = widths.clone().last().unwrap_or(0);
+    let last = widths.clone().next_back().unwrap_or(0);
     let mut x = area.x + 1;
     for (place, ((key, label), width)) in said.iter().zip(widths).enumerate() {
         let is_last = place + 1 == said.len();

@@ -73,8 +73,8 @@ impl<'a> Pen<'a> {
         if area.height == 0 {
             return;
         }
-        let rule = self.theme.glyphs.rule.repeat(area.width.into());
-        self.put(area.x, area.y, area.width, &rule, Role::Quiet);
+        let dashes = self.theme.glyphs.rule.repeat(area.width.into());
+        self.put(area.x, area.y, area.width, &dashes, Role::Quiet);
         let mut room = area.width.saturating_sub(4);
         if !left.is_empty() {
             room -= self.put(area.x + 2, area.y, room, &format!(" {left} "), role).min(room);

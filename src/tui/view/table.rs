@@ -135,10 +135,9 @@ impl Column {
     const fn width(self) -> u16 {
         match self {
             Self::No => 6,
-            Self::Date => 10,
+            Self::Date | Self::Region => 10,
             Self::ShortDate | Self::Qty => 5,
             Self::Product => MIN_PRODUCT,
-            Self::Region => 10,
             Self::Cost | Self::Tax => 8,
             Self::Total => 9,
             Self::Sync => 12,
