@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use branchline::domain::event::LinkTrouble;
 use branchline::transport::{HqLink, LinkEvent, Reply};
-use lapin::options::QueueDeleteOptions;
+use lapin::options::{ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
 use tokio::time::{Instant, timeout};
 
 use crate::support::broker::{Broker, PASSWORD, code};
@@ -100,6 +101,43 @@ async fn nothing_is_confirmed_that_no_queue_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_unroutable_is_confirmed_among_messages_that_have_a_queue() {
+    let vhost = Broker::shared().vhost();
+    head_office(vhost.admin()).await.close().await;
+    let raw = vhost.raw("guest:guest").await;
+    let none = FieldTable::default;
+    raw.queue_unbind("sales".into(), "sales".into(), "#".into(), none())
+        .await
+        .unwrap();
+    // Hellos have a queue, and one whose confirms come quickly, so that they come between the returns of the sales.
+    raw.queue_declare("hellos".into(), QueueDeclareOptions::default(), none())
+        .await
+        .unwrap();
+    raw.queue_bind(
+        "hellos".into(),
+        "sales".into(),
+        "*.hello".into(),
+        QueueBindOptions::default(),
+        none(),
+    )
+    .await
+    .unwrap();
+    let transport = branch(vhost.branch(CODE), CODE);
+    for _ in 0..12 {
+        let mut session = up(&transport).await;
+        for number in 0..30 {
+            let message = if number % 3 == 2 { sales(number) } else { hello(number) };
+            // The session may end before it has taken all of them.
+            let _ = session.outgoing.send(message).await;
+        }
+        let (seen, trouble) = rest(&mut session).await;
+        assert_eq!(trouble, LinkTrouble::NoHeadOffice);
+        let sold = |event: &LinkEvent| matches!(event, LinkEvent::Confirmed(id) if id[0] % 3 == 2);
+        assert!(!seen.iter().any(sold), "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_that_disappears_ends_the_session() {
     let vhost = Broker::shared().vhost();
     head_office(vhost.admin()).await.close().await;
@@ -107,7 +145,7 @@ async fn an_exchange_that_disappears_ends_the_session() {
     vhost
         .raw("guest:guest")
         .await
-        .exchange_delete("sales".into(), Default::default())
+        .exchange_delete("sales".into(), ExchangeDeleteOptions::default())
         .await
         .unwrap();
     for number in 0..5 {
