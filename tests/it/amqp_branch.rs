@@ -79,6 +79,28 @@ async fn many_messages_are_on_their_way_at_once_and_each_is_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_costs_few_bytes_beyond_its_own() {
+    let vhost = Broker::shared().vhost();
+    let proxy = Proxy::start(vhost.port(), 1).await;
+    let mut hq = head_office(vhost.admin()).await;
+    hq.reply(vec![receipt(0)]).await.unwrap();
+    let mut session = up(&branch(vhost.branch_through(CODE, proxy.port(), ""), CODE)).await;
+    assert_eq!(next(&mut session).await, LinkEvent::Arrived(vec![0]));
+    let before = proxy.carried();
+    for number in 1..=50 {
+        session.outgoing.send(sales(number)).await.unwrap();
+        hq.reply(vec![receipt(number)]).await.unwrap();
+        let events = [next(&mut session).await, next(&mut session).await];
+        assert!(events.contains(&LinkEvent::Confirmed([number; 16])), "{events:?}");
+        assert!(events.contains(&LinkEvent::Arrived(vec![number])), "{events:?}");
+    }
+    let after = proxy.carried();
+    // Publish, confirm, receipt and ack, heartbeats among them; 100 bytes of sales and one of a receipt are not counted.
+    let (up, down) = ((after.0 - before.0) / 50 - 100, (after.1 - before.1) / 50 - 1);
+    assert!(up <= 140 && down <= 160, "{up} bytes up and {down} down for each batch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_confirmed_that_no_queue_takes() {
     let vhost = Broker::shared().vhost();
     head_office(vhost.admin()).await.close().await;

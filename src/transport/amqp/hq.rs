@@ -82,7 +82,7 @@ impl HqTransport for HqAmqp {
     type Link = HqAmqpLink;
 
     async fn open(&self) -> Result<HqAmqpLink, HqTrouble> {
-        let (consuming, replying) = limited("preparing the broker", self.prepare()).await?;
+        let (consuming, replying) = limited("preparing the broker", Box::pin(self.prepare())).await?;
         if self.alone {
             let patience = if self.was_open.load(Ordering::Relaxed) {
                 OWN_GHOST
