@@ -4,4 +4,6 @@ mod amqp_branch;
 mod amqp_hq;
 mod amqp_leaks;
 mod amqp_rights;
+mod architecture;
+mod model;
 mod support;
