@@ -13,7 +13,7 @@ pub const SALES_QUEUE: &str = "sales";
 pub const SALES_BINDING: &str = "#";
 /// The durable fanout exchange to which the broker moves a message that it gives up.
 pub const DEAD_LETTER_EXCHANGE: &str = "sales.dead";
-/// The durable quorum queue behind [`DEAD_LETTER_EXCHANGE`]; HQ empties it into the quarantine.
+/// The durable classic queue behind [`DEAD_LETTER_EXCHANGE`]; HQ empties it into the quarantine.
 pub const DEAD_LETTER_QUEUE: &str = "sales.dead";
 /// The exclusive queue that an HQ with a database of its own holds while it runs, so that a second one is refused.
 pub const LONE_HQ_QUEUE: &str = "hq.sqlite";
@@ -42,11 +42,9 @@ pub const SALES_QUEUE_ARGUMENTS: &[(&str, Argument)] = &[
     ("x-dead-letter-exchange", Argument::Text(DEAD_LETTER_EXCHANGE)),
 ];
 
-/// The arguments of [`DEAD_LETTER_QUEUE`]: what ends here must not be lost on the next try to read it.
-pub const DEAD_LETTER_QUEUE_ARGUMENTS: &[(&str, Argument)] = &[
-    ("x-queue-type", Argument::Text("quorum")),
-    ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-];
+/// The arguments of [`DEAD_LETTER_QUEUE`]: what ends here must not be lost on the next try to read it, and a classic queue knows no limit to tries. A
+/// quorum queue to which nothing was ever written stays without a leader when the broker is killed within a second of its first declaration (3.10).
+pub const DEAD_LETTER_QUEUE_ARGUMENTS: &[(&str, Argument)] = &[("x-queue-type", Argument::Text("classic"))];
 
 /// The arguments of a [`receipt_queue`].
 pub const RECEIPT_QUEUE_ARGUMENTS: &[(&str, Argument)] = &[

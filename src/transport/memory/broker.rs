@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::Faults;
 use crate::domain::event::LinkTrouble;
 use crate::domain::ids::BranchCode;
-use crate::transport::{Kind, Outgoing};
+use crate::transport::Outgoing;
 
 /// The broker: its state, and word of each change.
 #[derive(Debug)]
@@ -220,10 +220,6 @@ impl State {
 impl Held {
     /// The routing key under which the real broker would have it.
     pub(super) fn routing_key(&self) -> String {
-        let kind = match self.message.kind {
-            Kind::Hello => "hello",
-            Kind::Sales => "sales",
-        };
-        format!("{}.{kind}", self.branch)
+        self.message.kind.routing_key(&self.branch)
     }
 }

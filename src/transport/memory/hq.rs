@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::broker::{Broker, Held};
-use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble, Reply};
+use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble, Reply, message_id_text};
 
 /// HQ's way to the broker.
 #[derive(Debug, Clone)]
@@ -122,12 +122,11 @@ impl Drop for MemoryHqLink {
 }
 
 fn delivery(tag: u64, held: Held) -> Delivery {
-    let id = u128::from_be_bytes(held.message.id);
     Delivery {
         tag,
         user_id: Some(held.branch.to_string()),
         routing_key: held.routing_key(),
-        message_id: Some(format!("{id:032x}")),
+        message_id: Some(message_id_text(held.message.id)),
         redelivered: held.delivered,
         headers: String::new(),
         dead_letter: false,
