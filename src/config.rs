@@ -14,18 +14,19 @@ mod task;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use broker::{Broker, Login, Secret};
+pub use broker::Broker;
 pub use error::{ConfigError, Source};
 pub use file::{ConfigFile, write_initial};
 pub use key::Key;
 pub use layers::{Given, Layers};
 pub use places::{Places, Shared};
-pub use task::{DayRange, Format, ImportTask, QuarantineTask, Task, field_name};
+pub use task::{DayRange, Errand, ExportTask, Format, ImportTask, QuarantineTask, Task, field_name};
 
 use crate::cli::Cli;
 use crate::domain::ids::{BranchCode, StoreId};
 use crate::domain::money::TaxRate;
 use crate::domain::sale::{MAX_REGION_CHARS, clean};
+use crate::text::Text;
 
 /// Everything that this run is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,8 @@ pub struct Settings {
     pub replaces: Option<StoreId>,
     /// How logs are written.
     pub log_format: LogFormat,
-    /// The language that was asked for, or the locale's.
-    pub lang: Option<Given>,
+    /// The language of the screen: the one that was asked for, or the locale's.
+    pub text: Text,
     /// Whether to draw with ASCII characters only.
     pub ascii: bool,
     /// The screen's colours.
@@ -97,7 +98,7 @@ pub enum Warning {
     /// The line to the broker is not encrypted and leaves the machine.
     Overheard {
         /// Where it goes.
-        host: String,
+        broker: String,
     },
 }
 
@@ -108,9 +109,9 @@ impl std::fmt::Display for Warning {
                 "The broker password stands on the command line, where every user of this machine can read it: put the URL into a file \
                  that only you can read, or use --amqp-password-file.",
             ),
-            Self::Overheard { host } => write!(
+            Self::Overheard { broker } => write!(
                 f,
-                "The line to {host} is not encrypted: sales and password can be read on the way. Use amqps://."
+                "The line to {broker} is not encrypted: sales and password can be read on the way. Use amqps://."
             ),
         }
     }
@@ -183,7 +184,10 @@ pub fn resolve(
         trial: layers.is_on(Key::Trial)?,
         replaces: layers.read(Key::Replaces, StoreId::from_hex)?,
         log_format: layers.read(Key::LogFormat, log_format)?.unwrap_or_default(),
-        lang: layers.get(Key::Lang).or_else(|| locale.language()),
+        text: match layers.read(Key::Lang, |code| Text::named(code).ok())? {
+            Some(text) => text,
+            None => locale.text(),
+        },
         ascii,
         theme: layers
             .read(Key::Theme, theme)?
@@ -206,10 +210,16 @@ impl Settings {
     pub fn database(&self) -> Result<&Path, ConfigError> {
         match &self.db {
             Some(path) => Ok(path),
-            None if self.branch.is_none() && !self.task.belongs_to_hq() => Err(ConfigError::NoBranch {
-                file: self.places.own_config_file(),
-            }),
+            None if self.branch.is_none() && !self.task.belongs_to_hq() => Err(self.no_branch()),
             None => Err(ConfigError::Homeless),
+        }
+    }
+
+    /// Says that no branch is named, and where it could be.
+    #[must_use]
+    pub fn no_branch(&self) -> ConfigError {
+        ConfigError::NoBranch {
+            file: self.places.own_config_file(),
         }
     }
 
@@ -245,9 +255,9 @@ fn read_broker(
             Some(Source::Environment) | None => {}
         }
     }
-    if task.has_a_line() && broker.is_overheard() {
+    if task.has_a_line() && broker.is_exposed() {
         warnings.push(Warning::Overheard {
-            host: broker.host.clone(),
+            broker: broker.to_string(),
         });
     }
     Ok((broker, warnings))
@@ -298,27 +308,24 @@ impl<'a> Locale<'a> {
         Self { environment }
     }
 
-    fn first(&self, names: [&str; 3]) -> Option<&'a str> {
-        let set = names.iter().filter_map(|name| self.environment.get(*name));
-        set.map(String::as_str).find(|text| !text.is_empty())
-    }
-
     fn is_utf8(&self) -> bool {
-        let characters = self
-            .first(["LC_ALL", "LC_CTYPE", "LANG"])
+        let set = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| self.variable(name));
+        let characters = set
+            .into_iter()
+            .flatten()
+            .next()
             .unwrap_or_default()
             .to_ascii_lowercase();
         characters.contains("utf-8") || characters.contains("utf8")
     }
 
-    /// `fr_TN.UTF-8` is `fr`; the locales `C` and `POSIX` have no language.
-    fn language(&self) -> Option<Given> {
-        let locale = self.first(["LC_ALL", "LC_MESSAGES", "LANG"])?;
-        let language = locale.split(['_', '.', '@', '-']).next()?;
-        (language.len() == 2 || language.len() == 3).then(|| Given {
-            text: language.to_ascii_lowercase(),
-            source: Source::Environment,
-        })
+    fn text(&self) -> Text {
+        let locales = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| self.variable(name));
+        Text::choose(None, &locales).unwrap_or_else(|_| Text::english())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).filter(|text| !text.is_empty()).cloned()
     }
 }
 

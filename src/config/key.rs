@@ -30,7 +30,7 @@ macro_rules! keys {
 keys! {
     Branch "branch": "1 to 32 of A-Z, 0-9, `-` and `_`, e.g. TUNIS-01",
     Db "db": "the path of a file, e.g. /var/lib/branchline/TUNIS-01.db (this version keeps head office in SQLite too)",
-    Amqp "amqp": "amqp://HOST, amqps://HOST, or in full amqps://USER:PASSWORD@HOST:PORT/VHOST, with special characters as %XX",
+    Amqp "amqp": "amqp://USER@HOST:5672 or amqps://USER@HOST:5671/VHOST, with special characters of a password as %XX",
     AmqpCa "amqp-ca": "the path of a PEM file",
     AmqpPasswordFile "amqp-password-file": "the path of a file with the password in its first line",
     Headless "headless": "`branch` or `hq`",

@@ -21,6 +21,13 @@ pub enum Task {
     Worker,
     /// Head office.
     Hq,
+    /// Something that ends by itself.
+    Errand(Errand),
+}
+
+/// A command that does one thing and ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
     /// Enter a sale.
     Add(Draft),
     /// Change a sale.
@@ -35,14 +42,7 @@ pub enum Task {
     /// Take in a file.
     Import(ImportTask),
     /// Write the sales out.
-    Export {
-        /// How.
-        format: Format,
-        /// Which days.
-        days: DayRange,
-        /// Where to; `None`: standard output.
-        output: Option<PathBuf>,
-    },
+    Export(ExportTask),
     /// Say how the branch stands.
     Status {
         /// As JSON.
@@ -69,6 +69,17 @@ pub struct ImportTask {
     pub map: Vec<(Field, String)>,
     /// Whether a file that was imported before is taken all the same.
     pub again: bool,
+}
+
+/// Which sales are written out, how, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportTask {
+    /// How.
+    pub format: Format,
+    /// Which days.
+    pub days: DayRange,
+    /// Where to; `None`: standard output.
+    pub output: Option<PathBuf>,
 }
 
 /// How sales are written out.
@@ -109,48 +120,53 @@ impl Task {
     /// # Errors
     /// Names the argument that isn't allowed, its place, and what is.
     pub fn read(cli: &Cli, layers: &Layers<'_>) -> Result<Self, ConfigError> {
-        Ok(match &cli.command {
-            None => match layers.read(Key::Headless, headless)? {
-                None => Self::Screen,
-                Some(task) => task,
-            },
-            Some(Command::Add { .. }) => Self::Add(draft(layers)),
-            Some(Command::Edit { id, .. }) => Self::Edit {
-                id: sale_id(id)?,
-                changes: changes(layers),
-            },
-            Some(Command::Void { id }) => Self::Void(sale_id(id)?),
-            Some(Command::Import { file, .. }) => Self::Import(ImportTask {
-                file: file.clone(),
-                map: layers.read(Key::Map, column_map)?.unwrap_or_default(),
-                again: layers.is_on(Key::Again)?,
-            }),
-            Some(Command::Export { .. }) => Self::Export {
-                format: layers.read(Key::Format, format)?.unwrap_or_default(),
-                days: days(layers)?,
-                output: layers.get(Key::Output).map(|given| given.text.into()),
-            },
-            Some(Command::Status { .. }) => Self::Status {
-                json: layers.is_on(Key::Json)?,
-            },
-            Some(Command::Resend { .. }) => Self::Resend(days(layers)?),
-            Some(Command::Doctor) => Self::Doctor,
-            Some(Command::Quarantine { action }) => Self::Quarantine(quarantine(action)?),
-            Some(Command::Completions { shell }) => Self::Completions(*shell),
-            Some(Command::Man) => Self::Man,
-        })
+        match &cli.command {
+            Some(command) => Errand::read(command, layers).map(Self::Errand),
+            None => Ok(layers.read(Key::Headless, headless)?.unwrap_or(Self::Screen)),
+        }
     }
 
     /// Whether it is head office's business rather than a branch's.
     #[must_use]
     pub const fn belongs_to_hq(&self) -> bool {
-        matches!(self, Self::Hq | Self::Quarantine(_))
+        matches!(self, Self::Hq | Self::Errand(Errand::Quarantine(_)))
     }
 
     /// Whether it keeps a line to the broker open.
     #[must_use]
     pub const fn has_a_line(&self) -> bool {
         matches!(self, Self::Screen | Self::Worker | Self::Hq)
+    }
+}
+
+impl Errand {
+    fn read(command: &Command, layers: &Layers<'_>) -> Result<Self, ConfigError> {
+        Ok(match command {
+            Command::Add { .. } => Self::Add(draft(layers)),
+            Command::Edit { id, .. } => Self::Edit {
+                id: sale_id(id)?,
+                changes: changes(layers),
+            },
+            Command::Void { id } => Self::Void(sale_id(id)?),
+            Command::Import { file, .. } => Self::Import(ImportTask {
+                file: file.clone(),
+                map: layers.read(Key::Map, column_map)?.unwrap_or_default(),
+                again: layers.is_on(Key::Again)?,
+            }),
+            Command::Export { .. } => Self::Export(ExportTask {
+                format: layers.read(Key::Format, format)?.unwrap_or_default(),
+                days: days(layers)?,
+                output: layers.get(Key::Output).map(|given| given.text.into()),
+            }),
+            Command::Status { .. } => Self::Status {
+                json: layers.is_on(Key::Json)?,
+            },
+            Command::Resend { .. } => Self::Resend(days(layers)?),
+            Command::Doctor => Self::Doctor,
+            Command::Quarantine { action } => Self::Quarantine(quarantine(action)?),
+            Command::Completions { shell } => Self::Completions(*shell),
+            Command::Man => Self::Man,
+        })
     }
 }
 
@@ -281,17 +297,20 @@ mod tests {
             read(&["--headless", "branch"], "headless = 'hq'").unwrap(),
             Task::Worker
         );
-        assert_eq!(read(&["doctor"], "headless = 'hq'").unwrap(), Task::Doctor);
+        assert_eq!(
+            read(&["doctor"], "headless = 'hq'").unwrap(),
+            Task::Errand(Errand::Doctor)
+        );
     }
 
     #[test]
     fn a_configured_region_fills_a_new_sale_but_never_changes_an_old_one() {
-        let Task::Add(draft) = read(&["add", "--qty", "3"], "region = 'East'").unwrap() else {
+        let Task::Errand(Errand::Add(draft)) = read(&["add", "--qty", "3"], "region = 'East'").unwrap() else {
             panic!("not an add");
         };
         assert_eq!((draft.qty.as_str(), draft.region.as_str()), ("3", "East"));
         let edit = |line: &[&str]| match read(line, "region = 'East'").unwrap() {
-            Task::Edit { changes, .. } => changes,
+            Task::Errand(Errand::Edit { changes, .. }) => changes,
             other => panic!("{other:?}"),
         };
         assert_eq!(edit(&["edit", "7", "--qty", "3"]), [(Field::Qty, "3".to_owned())]);
@@ -318,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_range_of_days_does_not_run_backwards() {
-        let Task::Resend(days) = read(&["resend", "--from", "2010-12-01"], "").unwrap() else {
+        let Task::Errand(Errand::Resend(days)) = read(&["resend", "--from", "2010-12-01"], "").unwrap() else {
             panic!("not a resend");
         };
         assert_eq!((days.from, days.to), (parse_day("2010-12-01"), None));

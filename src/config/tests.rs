@@ -28,14 +28,14 @@ fn defaults_need_nothing_but_a_branch() {
         settings.database().unwrap(),
         Path::new("/home/a/.local/share/branchline/TUNIS-01.db")
     );
-    assert_eq!(settings.broker.to_string(), "amqp://127.0.0.1:5672");
+    assert_eq!(settings.broker.to_string(), "127.0.0.1:5672");
     assert_eq!(settings.home_region(settings.branch.as_ref().unwrap()), "TUNIS-01");
     assert_eq!(
         settings.log_file().unwrap(),
         Path::new("/home/a/.local/state/branchline/TUNIS-01.log")
     );
     assert!(settings.tax_rate.is_zero() && !settings.ascii && settings.warnings.is_empty());
-    assert_eq!(settings.lang.unwrap().text, "fr");
+    assert_eq!(settings.text.code(), "fr");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_plain_line_that_leaves_the_machine_warns_those_who_use_it() {
     assert_eq!(
         warnings(&[]),
         [Warning::Overheard {
-            host: "hq.example".into()
+            broker: "hq.example:5672".into()
         }]
     );
     assert!(warnings(&["status"]).is_empty());
@@ -177,4 +177,15 @@ fn files_are_looked_for_where_config_says_then_at_the_users_then_at_the_machines
 
     let says = branch(&["--config", "/no/such/file.toml"]).unwrap_err().to_string();
     assert!(says.contains("/no/such/file.toml"), "{says}");
+}
+
+#[test]
+fn an_unknown_language_is_refused_where_it_was_asked_for_but_not_in_a_locale() {
+    let says = settings(&["--lang", "xx"], &[], None).unwrap_err().to_string();
+    assert!(says.starts_with("--lang xx is not allowed: use a language"), "{says}");
+    assert_eq!(settings(&["--lang", "EN"], &[], None).unwrap().text.code(), "en");
+    assert_eq!(
+        settings(&[], &[("LC_ALL", "xx_XX.UTF-8")], None).unwrap().text.code(),
+        "en"
+    );
 }
