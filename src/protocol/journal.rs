@@ -9,6 +9,10 @@ use crate::domain::event::{LogEvent, Sales};
 use crate::domain::ids::{BatchId, LedgerId, Nonce, StoreId};
 
 /// The durable side of one branch, as its sync worker uses it.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every method fails for the one reason that `Error` names"
+)]
 pub trait Journal {
     /// Why a step failed. The worker gives up its session and tries again later; nothing is half done.
     type Error: std::error::Error + Send + Sync + 'static;

@@ -8,16 +8,21 @@
 //! [`Journal`](crate::protocol::journal::Journal).
 
 mod audit;
+mod codes;
 mod dictionary;
 mod drafts;
+mod export;
 mod filter;
 #[cfg(test)]
 mod fixture;
+mod import;
 mod journal;
 mod kept;
 mod ledgers;
 mod lock;
 mod log;
+#[cfg(test)]
+mod model;
 mod open;
 mod pages;
 mod place;
@@ -44,6 +49,9 @@ use crate::domain::read::SaleRow;
 use crate::domain::sale::Sale;
 use crate::store::StoreError;
 pub use audit::{Audit, Difference};
+pub use codes::ProductCode;
+pub use export::ExportError;
+pub use import::ImportProgress;
 use kept::Kept;
 pub use lock::WorkerLock;
 pub use log::MAX_LOG_LINES;

@@ -42,7 +42,7 @@ impl Audit {
         self.differences.is_empty()
     }
 
-    fn compare<T: PartialEq + fmt::Display>(&mut self, what: impl Into<String>, kept: T, rows: T) {
+    fn compare<T: Copy + PartialEq + fmt::Display>(&mut self, what: impl Into<String>, kept: T, rows: T) {
         if kept != rows {
             self.differences.push(Difference {
                 what: what.into(),

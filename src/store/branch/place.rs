@@ -198,10 +198,11 @@ pub(super) fn enter_outbox(
     Ok(())
 }
 
-/// A revision that was sent and not answered is about to be replaced: HQ may have applied it all the same, so it stays unanswered, in the batch that had it.
+/// A revision that is among the unanswered ones is about to be replaced. HQ may still get it by a batch that was given up: it stays counted there. Where no such
+/// batch is, it is counted no longer.
 fn give_count_back(conn: &mut SqliteConnection, sale: &Sale) -> Result<(), StoreError> {
     let id = sale.id.get();
-    sql::<()>(
+    let given = sql::<()>(
         "UPDATE batches SET counted = counted + 1 WHERE no = (SELECT max(b.no) FROM batch_runs r CROSS JOIN batches b \
          WHERE r.first_id BETWEEN ? - ? AND ? AND r.first_id + r.count > ? AND r.revision = ? AND b.no = r.batch_no AND b.state = 'dissolved')",
     )
@@ -211,6 +212,11 @@ fn give_count_back(conn: &mut SqliteConnection, sale: &Sale) -> Result<(), Store
     .int(id)
     .int(i64::from(sale.revision.get()))
     .execute(conn)?;
+    if given == 0 {
+        sql::<()>("UPDATE ledgers SET unanswered = unanswered - 1 WHERE ledger = ?")
+            .blob(sale.ledger.as_bytes())
+            .execute(conn)?;
+    }
     Ok(())
 }
 

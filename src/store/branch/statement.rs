@@ -66,6 +66,7 @@ impl<'a, Row> Statement<'a, Row> {
 
 impl<Row> QueryFragment<Sqlite> for Statement<'_, Row> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        debug_assert_eq!(self.sql.matches('?').count(), self.values.len(), "{}", self.sql);
         let mut pieces = self.sql.split('?');
         out.push_sql(pieces.next().unwrap_or_default());
         for (piece, value) in pieces.zip(&self.values) {

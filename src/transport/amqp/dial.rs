@@ -161,7 +161,7 @@ impl Dialer {
             // The library asks once: it is not told to try again.
             std::future::ready(socket.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into()))
         };
-        // Boxed: the library's future is a large one.
+        // Boxed, as the one above: they are large.
         let greeting = Box::pin(Connection::connector(
             self.address.uri().clone(),
             runtime,

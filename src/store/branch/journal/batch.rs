@@ -6,6 +6,7 @@ use diesel::sql_types::BigInt;
 use super::super::schema::batches;
 use super::super::statement::{Value, sql};
 use super::super::values;
+use super::fate::Carried;
 use crate::domain::event::Sales;
 use crate::domain::ids::BatchId;
 use crate::domain::money::MoneySum;
@@ -212,4 +213,25 @@ pub(super) fn insert_runs(conn: &mut SqliteConnection, no: i64, runs: &[StoredRu
         .execute(conn)?;
     }
     Ok(())
+}
+
+/// Whether the receipt of another batch has already acknowledged this revision of this row.
+pub(super) fn is_answered_for(
+    conn: &mut SqliteConnection,
+    batch: &StoredBatch,
+    row: &Carried,
+) -> Result<bool, StoreError> {
+    let count: i64 = sql::<BigInt>(
+        "SELECT count(*) FROM batch_runs r CROSS JOIN batches b ON b.no = r.batch_no \
+         WHERE r.first_id <= ? AND r.first_id + r.count > ? AND r.revision = ? AND b.state = 'answered' AND b.no <> ? \
+         AND NOT EXISTS (SELECT 1 FROM batch_exceptions x WHERE x.batch_no = b.no AND x.first_id <= ? AND x.first_id + x.count > ?)",
+    )
+    .int(row.id)
+    .int(row.id)
+    .int(row.revision)
+    .int(batch.no)
+    .int(row.id)
+    .int(row.id)
+    .get_result(conn)?;
+    Ok(count > 0)
 }

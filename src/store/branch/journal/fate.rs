@@ -151,7 +151,7 @@ pub(super) struct Batch {
     pub(super) row_count: i64,
 }
 
-/// Decides about one row. `mine` is its newest revision, wanted where HQ holds something; `out_elsewhere` says that another batch is out with it.
+/// Decides about one row. `mine` tells its newest revision, and whether another batch is out with it; that is wanted only where HQ holds something.
 pub(super) fn decide<'a>(
     branch: &BranchCode,
     batch: Batch,
@@ -182,9 +182,8 @@ pub(super) fn decide<'a>(
 
 fn stored<'a>(row: &Carried) -> Fate<'a> {
     match row.place {
-        RowPlace::Here => Fate::Acked,
         RowPlace::Outbox | RowPlace::Held(_) if !row.is_newest() => Fate::Known,
-        RowPlace::Outbox | RowPlace::Held(SyncKind::Rejected) => Fate::Acked,
+        RowPlace::Here | RowPlace::Outbox | RowPlace::Held(SyncKind::Rejected) => Fate::Acked,
         // What HQ holds against it was heard after HQ stored it, or is for a person to see in any case.
         RowPlace::Held(_) | RowPlace::Elsewhere => Fate::Stays,
     }

@@ -39,7 +39,9 @@ struct Tally {
     rejected: Vec<(i64, Refusal)>,
     conflicts: Vec<i64>,
     moves: Vec<i64>,
-    /// Rows that wait again.
+    /// Rows that go back to the outbox. They stay among the unanswered ones: an earlier batch that was given up may still bring them to HQ.
+    returned: u64,
+    /// There are rows that wait again.
     waiting: bool,
 }
 
@@ -77,7 +79,7 @@ pub(super) fn settle(
         standing: Standing {
             seen: before.seen.max(receipt.applied_after),
             acked: before.acked + tally.confirms,
-            unanswered: before.unanswered.saturating_sub(batch.counted + tally.cleared),
+            unanswered: (before.unanswered + tally.returned).saturating_sub(batch.counted + tally.cleared),
         },
         lineage,
         after: receipt.applied_after,
@@ -160,6 +162,10 @@ fn row_by_row(
         let fate = decide(code, batch_size, &row, said, || mine);
         if said != Said::Stored && fate != Fate::Acked {
             StoredRun::push(&mut placement.exceptions, row.id, 0, 0);
+        }
+        if said == Said::Stored && row.revision < row.newest && !batch::is_answered_for(conn, batch, &row)? {
+            // HQ has applied a revision that was replaced here meanwhile: it is in its count, so it must be in ours.
+            placement.tally.confirms += 1;
         }
         placement.take(conn, kept, &row, fate, now)?;
     }
@@ -274,6 +280,7 @@ impl<'a> Placement<'a> {
                 kept.enter(SyncKind::Pending, 1, row.money);
                 StoredRun::push(&mut self.into_outbox, row.id, row.revision, row.last_acked);
                 self.cap = cap;
+                self.tally.returned += 1;
                 self.tally.waiting = true;
             }
             Fate::Capped(cap) => {
@@ -329,8 +336,8 @@ impl<'a> Placement<'a> {
         }
         for run in &self.into_outbox {
             sql::<()>(
-                "INSERT INTO outbox (day, id, revision, written_at, attempt, last_acked, cap) \
-                 SELECT substr(date, 1, 10), id, revision, updated_at, ?, ?, ? FROM sales WHERE id BETWEEN ? AND ?",
+                "INSERT INTO outbox (day, id, revision, written_at, attempt, last_acked, counted, cap) \
+                 SELECT substr(date, 1, 10), id, revision, updated_at, ?, ?, 1, ? FROM sales WHERE id BETWEEN ? AND ?",
             )
             .int(self.batch.attempt)
             .int(run.last_acked)

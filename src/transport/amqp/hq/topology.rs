@@ -22,10 +22,13 @@ pub(super) async fn declare(connection: &Connection) -> Result<(), Failure> {
     let channel = within(STEP_LIMIT, "opening a channel", connection.create_channel()).await?;
     exchange(&channel, names::SALES_EXCHANGE, ExchangeKind::Topic).await?;
     exchange(&channel, names::DEAD_EXCHANGE, ExchangeKind::Fanout).await?;
-    let mut sales = quorum();
+    let mut sales = FieldTable::default();
+    sales.insert("x-queue-type".into(), text("quorum"));
+    sales.insert("x-delivery-limit".into(), AMQPValue::LongInt(names::DELIVERY_LIMIT));
     sales.insert("x-dead-letter-exchange".into(), text(names::DEAD_EXCHANGE));
     queue(&channel, names::SALES_QUEUE, names::SALES_EXCHANGE, sales).await?;
-    queue(&channel, names::DEAD_QUEUE, names::DEAD_EXCHANGE, quorum()).await?;
+    // A classic one. It is nearly always empty, and has no limit to how often it hands out a message.
+    queue(&channel, names::DEAD_QUEUE, names::DEAD_EXCHANGE, FieldTable::default()).await?;
     within(STEP_LIMIT, "closing a channel", channel.close(200, "OK".into())).await
 }
 
@@ -67,13 +70,6 @@ fn durable() -> QueueDeclareOptions {
         durable: true,
         ..QueueDeclareOptions::default()
     }
-}
-
-fn quorum() -> FieldTable {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), text("quorum"));
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(names::DELIVERY_LIMIT));
-    arguments
 }
 
 fn text(text: &str) -> AMQPValue {
