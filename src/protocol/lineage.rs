@@ -52,7 +52,8 @@ impl Standing {
     /// `confirms` is how many revisions the answer newly acknowledges.
     #[must_use]
     pub const fn weigh(&self, report: Report, confirms: u64) -> Lineage {
-        if report.before < report.floor || report.after < self.acked + confirms {
+        // Only the floor of its own message binds an answer: others may have been sent later and heard earlier.
+        if report.before < report.floor {
             // What HQ applied since it was restored is at most what we have no answer to, so this much of the old history is surely there.
             let keep = report.before.saturating_sub(self.unanswered.saturating_sub(confirms));
             return Lineage::HqForgot { keep_through: keep };
