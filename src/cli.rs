@@ -134,6 +134,8 @@ pub enum Command {
         output: Option<String>,
     },
     /// Say how far ahead of head office the branch is: exit code 0 if all is there, 1 if not, 2 on an error
+    ///
+    /// With --headless hq: what head office holds, and 1 if something there wants attention.
     Status {
         /// As JSON
         #[arg(long)]

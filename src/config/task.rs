@@ -48,6 +48,11 @@ pub enum Errand {
         /// As JSON.
         json: bool,
     },
+    /// Say what head office holds.
+    Overview {
+        /// As JSON.
+        json: bool,
+    },
     /// Send acknowledged sales again.
     Resend(DayRange),
     /// Check the database and its surroundings.
@@ -129,7 +134,10 @@ impl Task {
     /// Whether it is head office's business rather than a branch's.
     #[must_use]
     pub const fn belongs_to_hq(&self) -> bool {
-        matches!(self, Self::Hq | Self::Errand(Errand::Quarantine(_)))
+        matches!(
+            self,
+            Self::Hq | Self::Errand(Errand::Quarantine(_) | Errand::Overview { .. })
+        )
     }
 
     /// Whether it keeps a line to the broker open.
@@ -158,9 +166,13 @@ impl Errand {
                 days: days(layers)?,
                 output: layers.get(Key::Output).map(|given| given.text.into()),
             }),
-            Command::Status { .. } => Self::Status {
-                json: layers.is_on(Key::Json)?,
-            },
+            Command::Status { .. } => {
+                let json = layers.is_on(Key::Json)?;
+                match layers.read(Key::Headless, headless)? {
+                    Some(Task::Hq) => Self::Overview { json },
+                    _ => Self::Status { json },
+                }
+            }
             Command::Resend { .. } => Self::Resend(days(layers)?),
             Command::Doctor => Self::Doctor,
             Command::Quarantine { action } => Self::Quarantine(quarantine(action)?),
@@ -300,6 +312,19 @@ mod tests {
         assert_eq!(
             read(&["doctor"], "headless = 'hq'").unwrap(),
             Task::Errand(Errand::Doctor)
+        );
+    }
+
+    #[test]
+    fn the_status_of_head_office_is_an_overview() {
+        let json = true;
+        assert_eq!(
+            read(&["status", "--json"], "headless = 'hq'").unwrap(),
+            Task::Errand(Errand::Overview { json })
+        );
+        assert_eq!(
+            read(&["status", "--json"], "headless = 'branch'").unwrap(),
+            Task::Errand(Errand::Status { json })
         );
     }
 
