@@ -1,8 +1,9 @@
-//! The two databases: a branch's own and head office's ([`hq`]), on diesel.
+//! The two databases: a branch's own ([`branch`]) and head office's ([`hq`]), on diesel.
 //!
 //! All SQL of the program is in here, and nothing else is: what a receipt means is decided in [`crate::protocol`], who may read what in the commands.
 //! Rows and SQL types never leave; what comes out are values of [`crate::domain`] and [`crate::protocol`].
 
+pub mod branch;
 pub mod hq;
 
 use std::path::PathBuf;

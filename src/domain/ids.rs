@@ -205,7 +205,7 @@ impl Run {
         for (id, revision) in rows {
             match runs.last_mut() {
                 Some(run) if run.revision == revision && run.last().0 == id.0 - 1 && run.count < u32::MAX => {
-                    run.count += 1
+                    run.count += 1;
                 }
                 _ => runs.push(Self {
                     first: id,
