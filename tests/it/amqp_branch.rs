@@ -132,9 +132,11 @@ async fn nothing_unroutable_is_confirmed_among_messages_that_have_a_queue() {
         .await
         .unwrap();
     // Hellos have a queue, and one whose confirms come quickly, so that they come between the returns of the sales.
-    raw.queue_declare("hellos".into(), QueueDeclareOptions::default(), none())
-        .await
-        .unwrap();
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    raw.queue_declare("hellos".into(), durable, none()).await.unwrap();
     raw.queue_bind(
         "hellos".into(),
         "sales".into(),

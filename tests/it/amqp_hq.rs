@@ -169,13 +169,13 @@ async fn a_queue_that_the_broker_refuses_to_declare_concerns_its_branch_alone() 
     let vhost = Broker::shared().vhost();
     let raw = vhost.raw("guest:guest").await;
     // Somebody has made it by hand, otherwise than HQ would.
-    raw.queue_declare(
-        "to.SFAX-01".into(),
-        QueueDeclareOptions::default(),
-        FieldTable::default(),
-    )
-    .await
-    .unwrap();
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    raw.queue_declare("to.SFAX-01".into(), durable, FieldTable::default())
+        .await
+        .unwrap();
     let mut hq = head_office(vhost.admin()).await;
     hq.reply(vec![receipt("SFAX-01", 1), receipt("SOUSSE-01", 1)])
         .await
