@@ -9,6 +9,7 @@ mod books;
 mod bulk;
 mod commit;
 mod open;
+mod overview;
 mod quarantine;
 mod sales;
 mod schema;
@@ -29,6 +30,7 @@ use crate::protocol::identity::Login;
 use crate::protocol::message::{Outcome, Uplink};
 use schema::{branches, hq};
 
+pub use overview::{BranchOverview, Overview};
 pub use quarantine::{Quarantined, Suspect};
 pub use tries::MessageDigest;
 

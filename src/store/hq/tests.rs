@@ -285,6 +285,36 @@ fn a_void_is_stored_whatever_its_content() {
 }
 
 #[test]
+fn the_overview_counts_each_branch_from_its_rows() {
+    let mut hq = hq();
+    let mut void = sale(3);
+    void.deleted_at = Some(NOW);
+    hq.take(vec![sale(1), sale(2), void]);
+    let mut dear = sale(1);
+    dear.content.cost = Money::MAX;
+    dear.content.qty = 1;
+    hq.commit(&[batch_of(BranchCode::parse("SFAX-02").unwrap(), vec![dear])]);
+    let overview = hq.db.overview().unwrap();
+    let seen = |branch: &BranchOverview| {
+        (
+            branch.branch.clone(),
+            branch.sales,
+            branch.voided,
+            branch.qty,
+            branch.amount.to_string(),
+        )
+    };
+    assert_eq!(
+        overview.branches.iter().map(seen).collect::<Vec<_>>(),
+        [
+            ("SFAX-02".into(), 1, 0, 1, "999999999.9999".into()),
+            ("TUNIS-01".into(), 3, 1, 12, "40.68".into())
+        ]
+    );
+    assert_eq!(overview.quarantined, 0);
+}
+
+#[test]
 fn one_id_twice_in_a_batch_is_judged_in_order() {
     let mut hq = hq();
     let rows = vec![

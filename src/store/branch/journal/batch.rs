@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
+use super::super::place::MAX_BATCH_ROWS;
 use super::super::schema::batches;
 use super::super::statement::{Value, sql};
 use super::super::values;
@@ -223,12 +224,16 @@ pub(super) fn is_answered_for(
 ) -> Result<bool, StoreError> {
     let count: i64 = sql::<BigInt>(
         "SELECT count(*) FROM batch_runs r CROSS JOIN batches b ON b.no = r.batch_no \
-         WHERE r.first_id <= ? AND r.first_id + r.count > ? AND r.revision = ? AND b.state = 'answered' AND b.no <> ? \
+         WHERE r.first_id BETWEEN ? - ? AND ? AND r.first_id + r.count > ? AND r.revision = ? \
+         AND b.state = 'answered' AND b.ledger_no = ? AND b.no <> ? \
          AND NOT EXISTS (SELECT 1 FROM batch_exceptions x WHERE x.batch_no = b.no AND x.first_id <= ? AND x.first_id + x.count > ?)",
     )
     .int(row.id)
+    .int(i64::from(MAX_BATCH_ROWS))
+    .int(row.id)
     .int(row.id)
     .int(row.revision)
+    .int(batch.ledger_no)
     .int(batch.no)
     .int(row.id)
     .int(row.id)
