@@ -11,6 +11,7 @@ mod keys;
 mod numbers;
 
 pub use catalogue::{BadCatalogue, Value};
+pub use events::NOTABLE_SKEW_MS;
 pub use keys::Key;
 
 use catalogue::Template;
@@ -43,6 +44,9 @@ pub fn languages() -> impl Iterator<Item = &'static str> {
 
 impl Text {
     /// Speaks English.
+    ///
+    /// # Panics
+    /// Never: a test reads every language that is built in.
     #[must_use]
     pub fn english() -> Self {
         Self::named(REFERENCE).expect("the reference language is built in")
@@ -52,6 +56,9 @@ impl Text {
     ///
     /// # Errors
     /// When there is no such language; the error names those that there are.
+    ///
+    /// # Panics
+    /// Never: a test reads every language that is built in.
     pub fn named(code: &str) -> Result<Self, UnknownLanguage> {
         let wanted = code.to_ascii_lowercase();
         let file = |wanted: &str| {

@@ -300,6 +300,18 @@ async fn a_message_is_not_blamed_for_being_delivered_often() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_taken_each_time_is_never_blamed() {
+    let office = Office::start(QUICK);
+    let mut often = delivery(&batch(1, 1..=3));
+    often.redelivered = 500;
+    for times in 1..=7 {
+        office.broker.deliver([often.clone()]);
+        office.broker.until_acked(times).await;
+    }
+    assert_eq!(office.receipts().len(), 7);
+}
+
+#[tokio::test]
 async fn a_message_that_ended_head_office_five_times_is_not_read_again() {
     let mut poison = delivery(&batch(1, 1..=3));
     poison.redelivered = 9;
@@ -415,6 +427,24 @@ async fn nothing_is_taken_while_the_clock_cannot_be_right() {
     assert!(office.broker.state().steps.is_empty());
     CLOCK.store(NOW.0, Ordering::SeqCst);
     office.broker.until_acked(1).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_under_way_ends_the_session() {
+    static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+    let wall = || UtcMillis(CLOCK.load(Ordering::SeqCst));
+    let office = Office::start(Options { wall, ..QUICK });
+    office.broker.deliver([delivery(&batch(1, 1..=3))]);
+    office.broker.until_acked(1).await;
+    CLOCK.store(0, Ordering::SeqCst);
+    office.broker.deliver([delivery(&batch(2, 4..=6))]);
+    office
+        .broker
+        .until("session given up", |state| state.drops() == 1)
+        .await;
+    assert_eq!(office.receipts().len(), 1);
+    CLOCK.store(NOW.0 + 1, Ordering::SeqCst);
+    office.broker.until_acked(2).await;
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ impl Template {
                 Part::Slot(slot) => match value(slot) {
                     Some(Value::Text(text)) => said.push_str(text),
                     Some(Value::Count(count)) => said.push_str(&write_count(count)),
-                    None => said.push_str(&format!("{{{slot}}}")),
+                    None => said.extend(["{", slot, "}"]),
                 },
                 Part::Forms { slot, forms } => {
                     let one = matches!(value(slot), Some(Value::Count(count)) if singular.contains(&count));

@@ -38,7 +38,7 @@ impl Text {
     fn grouped(&self, digits: &str) -> String {
         let mut text = String::with_capacity(digits.len() * 4 / 3);
         for (place, digit) in digits.char_indices() {
-            if place > 0 && (digits.len() - place) % 3 == 0 {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
                 text.push_str(self.word(Key::NumberGroup));
             }
             text.push(digit);

@@ -43,6 +43,10 @@ pub const SALES_QUEUE_ARGUMENTS: &[(&str, Argument)] = &[
     ("x-dead-letter-exchange", Argument::Text(DEAD_LETTER_EXCHANGE)),
 ];
 
+/// The arguments of [`DEAD_LETTER_QUEUE`]: what ends here must not be lost on the next try to read it, and a classic queue knows no limit to tries. A
+/// quorum queue to which nothing was ever written stays without a leader when the broker is killed within a second of its first declaration (3.10).
+pub const DEAD_LETTER_QUEUE_ARGUMENTS: &[(&str, Argument)] = &[("x-queue-type", Argument::Text("classic"))];
+
 /// The arguments of a [`receipt_queue`].
 pub const RECEIPT_QUEUE_ARGUMENTS: &[(&str, Argument)] = &[("x-max-length", Argument::Number(RECEIPTS_MAX_LENGTH))];
 

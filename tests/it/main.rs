@@ -6,4 +6,5 @@ mod amqp_leaks;
 mod amqp_rights;
 mod architecture;
 mod model;
+mod simulation;
 mod support;

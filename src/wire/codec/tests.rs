@@ -261,6 +261,21 @@ fn what_is_over_a_limit_is_not_written() {
 }
 
 #[test]
+fn a_date_that_no_sale_has_is_refused() {
+    for year in ["1899", "10000"] {
+        let mut row = sale(1);
+        row.content.date = chrono::NaiveDate::from_ymd_opt(year.parse().unwrap(), 12, 31)
+            .unwrap()
+            .into();
+        let bytes = encode_uplink(&batch(vec![sale(2), row]), 1).unwrap();
+        assert!(
+            matches!(decode_uplink(&bytes), Err(Unread::Body { reason: Flaw::Date, .. })),
+            "{year}"
+        );
+    }
+}
+
+#[test]
 fn the_largest_receipt_that_can_be_asked_for_can_be_written() {
     let held = |id| {
         let mut sale = sale(id);
