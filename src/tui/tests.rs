@@ -131,6 +131,7 @@ impl Counter {
         for name in names.split(' ') {
             self.press(Press::parse(name).unwrap_or_else(|| panic!("{name} is a key")), HAND_MS);
         }
+        self.wait(HAND_MS);
     }
 
     /// Types a text by hand.

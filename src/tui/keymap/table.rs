@@ -171,6 +171,12 @@ actions! {
 }
 
 impl Action {
+    /// Whether it can't be taken back.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Quit | Self::Agree | Self::TakeHq | Self::KeepMine)
+    }
+
     /// Whether it changes sales, so that a read-only screen refuses it.
     #[must_use]
     pub const fn writes(self) -> bool {

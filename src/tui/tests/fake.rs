@@ -271,7 +271,7 @@ impl FakeDesk {
 
     fn page(&self, request: &PageRequest) -> Page {
         let mut rows: Vec<_> = self.rows.iter().filter(|row| fits(&request.filter, row)).collect();
-        rows.sort_by(|a, b| order(&request.sort, a, b));
+        rows.sort_by(|a, b| order(request.sort, a, b));
         let limit = request.limit as usize;
         let place = |id: SaleId| rows.iter().position(|row| row.sale.id == id);
         let (from, to) = match request.anchor {
@@ -365,7 +365,7 @@ fn fits(filter: &Filter, row: &SaleRow) -> bool {
         && filter.state.is_none_or(|state| row.sync.kind() == state)
 }
 
-fn order(sort: &Sort, a: &SaleRow, b: &SaleRow) -> std::cmp::Ordering {
+fn order(sort: Sort, a: &SaleRow, b: &SaleRow) -> std::cmp::Ordering {
     let key = match sort.key {
         SortKey::Id => std::cmp::Ordering::Equal,
         SortKey::Date => a.sale.content.date.cmp(&b.sale.content.date),
