@@ -1,4 +1,50 @@
 //! Branchline keeps the sales of many branch offices in step with one head office (HQ) over links that may be up for an hour a day.
+//!
+//! # Bird's eye view
+//!
+//! A branch enters its sales in a terminal, keeps them in an SQLite file of its own, and works whether or not there is a network. A worker in the same
+//! program carries them to a RabbitMQ broker; HQ takes them from there, stores each one once, and answers with a receipt. Row by row the operator sees
+//! whether HQ has the sale.
+//!
+//! ```text
+//!  branch                                     broker                     head office
+//!  ┌──────────────────────────────────┐      ┌───────────────────┐      ┌─────────────────────┐
+//!  │ tui ── app::clerk ── store::branch │      │ exchange `sales`  │      │ hq ── store::hq     │
+//!  │                        │         │      │   queue `sales`   │      │  │     (sales,      │
+//!  │ sync::service ── sync::worker    │ ───▶ │                   │ ───▶ │  │      revisions,  │
+//!  │   │       protocol::uplink       │      │ queue `to.TUNIS-01`│ ◀─── │  │      quarantine) │
+//!  │ transport::amqp                  │ ◀─── │                   │      │ protocol::verdict   │
+//!  └──────────────────────────────────┘      └───────────────────┘      └─────────────────────┘
+//! ```
+//!
+//! The core is functional: [`domain`] holds the words, [`protocol`] the rules, and neither knows a clock, a socket or a file. Around them is a thin shell
+//! that reads clocks, moves bytes and draws. So the model checker and the simulation under `tests/` run the code that runs at a counter.
+//!
+//! # A sale's journey
+//!
+//! 1. A form's text becomes a [`domain::draft::Draft`], and the draft, if nothing is wrong with it, a [`domain::sale::SaleContent`].
+//! 2. [`store::branch`] gives it the next number, writes it and an `outbox` row in one transaction, and fsyncs. Now it is *saved*, and *pending*.
+//! 3. The worker asks [`protocol::uplink`] what to do. When the line is up it makes a batch: the sales leave the outbox, the batch is committed with
+//!    its rows, and only then [`wire`] encodes it and [`transport`] publishes it. The sales are *sent*: a lease with a deadline.
+//! 4. [`hq`] takes the message from the queue and asks [`protocol::identity`] whether it may speak for this branch and [`protocol::verdict`] what each
+//!    row means. [`store::hq`] applies all of them in one transaction. After its commit the receipt goes out, and after that the broker is acked.
+//! 5. The receipt names (id, revision) pairs. [`store::branch`] marks just those *acked*; an edit that was made meanwhile stays pending.
+//! 6. If no receipt comes before the deadline, the sales are pending again. If the broker had confirmed the batch, HQ is silent, and sending it again would only pile
+//!    up: a hello asks instead, ever more rarely, and the first answer shows what has been lost. If a receipt comes late it still counts.
+//!
+//! # What is guaranteed
+//!
+//! Delivery is at least once and storing is idempotent, by (branch, ledger, id) and revision: each saved sale reaches HQ once *in effect*. A saved sale survives `kill -9` and power
+//! loss. A row is acked only by HQ's receipt for that very revision. One bad sale never holds up the others. A copied or restored database, on either side, is noticed by the applied
+//! counts ([`protocol::lineage`]) and healed. "In step" is computed from rows. Nothing at the counter waits for the network.
+//!
+//! # Modules, in reading order
+//!
+//! [`domain`] the words · [`protocol`] the rules · [`wire`] the bytes · [`store`] the two databases · [`transport`] the line · [`sync`] the branch's shell · [`hq`] head office's shell ·
+//! [`text`] every sentence a person reads · [`tui`] the screen · [`commands`] one file a command · [`cli`], [`config`], [`telemetry`], [`clock`], [`shutdown`] · [`app`] puts them together.
+//!
+//! Who may import whom, and which crate lives where, is a table in `tests/it/architecture.rs`; a change of the architecture changes that table in the same commit.
+//! One row differs from a textbook's: `store` knows `protocol`, because what a receipt means is decided by pure functions inside the transaction that applies it.
 
 pub mod app;
 pub mod cli;

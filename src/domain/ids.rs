@@ -190,7 +190,7 @@ impl Run {
     /// The highest id of the run.
     #[must_use]
     pub const fn last(&self) -> SaleId {
-        SaleId(self.first.0 + self.count as i64 - 1)
+        SaleId(self.first.0 + (self.count as i64 - 1))
     }
 
     /// Whether the run names this sale at this revision.
@@ -204,8 +204,8 @@ impl Run {
         let mut runs: Vec<Self> = Vec::new();
         for (id, revision) in rows {
             match runs.last_mut() {
-                Some(run) if run.revision == revision && run.last().0 + 1 == id.0 && run.count < u32::MAX => {
-                    run.count += 1
+                Some(run) if run.revision == revision && run.last().0 == id.0 - 1 && run.count < u32::MAX => {
+                    run.count += 1;
                 }
                 _ => runs.push(Self {
                     first: id,
@@ -254,5 +254,13 @@ mod tests {
         assert_eq!(shape, [(1, 2, 1), (3, 1, 2), (4, 1, 1), (6, 1, 1)]);
         assert!(runs[0].names(SaleId::new(2).unwrap(), Revision::FIRST));
         assert!(!runs[0].names(SaleId::new(3).unwrap(), Revision::FIRST));
+    }
+
+    #[test]
+    fn runs_reach_the_last_number_there_is() {
+        let row = |id| (SaleId::new(id).unwrap(), Revision::FIRST);
+        let runs = Run::group([row(i64::MAX - 1), row(i64::MAX), row(1)]);
+        assert_eq!(runs.iter().map(|r| r.count).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(runs[0].last().get(), i64::MAX);
     }
 }

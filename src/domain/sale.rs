@@ -128,6 +128,9 @@ impl Sale {
     ///
     /// BLAKE3 over these bytes, cut to 16: branch code, ledger (16), id (8), revision (4), date in seconds (8), qty (4), cost (8), tax (8),
     /// `created_at` (8), `updated_at` (8), `deleted_at` (8, or -1), product, region. Numbers are big-endian; texts are UTF-8 behind their length in bytes (4).
+    ///
+    /// # Panics
+    /// When a text is over 4 GiB, which no sale's is.
     #[must_use]
     pub fn digest(&self, branch: &BranchCode) -> Digest {
         let mut hasher = blake3::Hasher::new();

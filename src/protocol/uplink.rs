@@ -11,6 +11,8 @@
 mod hello;
 mod link;
 mod pace;
+#[cfg(test)]
+mod tests;
 
 use super::Now;
 use super::backoff::Backoff;
@@ -90,8 +92,8 @@ pub enum Event {
     LinkBlocked(bool),
     /// The branch's receipt queue is not there (yet).
     NoReceiptQueue,
-    /// The broker has the message with this tag.
-    Confirmed(Tag),
+    /// The broker has the message of this name: a hello's nonce or a batch's id.
+    Confirmed([u8; 16]),
     /// Something from HQ.
     Heard(Downlink),
     /// The hello that was asked for is written; its answer must keep this floor.
@@ -117,15 +119,6 @@ pub enum Event {
     Woke,
     /// The worker is about to end.
     Stopping,
-}
-
-/// Names a message to the broker, so that its confirm can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Tag {
-    /// A hello.
-    Hello(Nonce),
-    /// A batch.
-    Batch(BatchId),
 }
 
 /// What to do.
@@ -198,6 +191,10 @@ enum Stage {
 
 /// The machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts, each true or not in any combination"
+)]
 pub struct Uplink {
     limits: Limits,
     link: Link,
@@ -282,7 +279,8 @@ impl Uplink {
             Link::Off | Link::Stopped => None,
             Link::Down { retry_at, .. } => flights.chain([retry_at, self.refusals_at]).min(),
             Link::Opening { deadline, .. } => flights.chain([deadline, self.refusals_at]).min(),
-            Link::Up { .. } => flights.chain(self.hello.wake_at()).chain([self.refusals_at]).min(),
+            Link::Up { blocked: true, .. } => flights.chain([self.refusals_at]).min(),
+            Link::Up { blocked: false, .. } => flights.chain([self.hello.next_at(), self.refusals_at]).min(),
         }
     }
 
@@ -296,7 +294,7 @@ impl Uplink {
             Event::LinkDown(trouble) => self.on_link_down(now, trouble, &mut out),
             Event::LinkBlocked(blocked) => self.on_blocked(blocked, &mut out),
             Event::NoReceiptQueue => self.hello.receipt_queue_missing(now.tick),
-            Event::Confirmed(tag) => self.on_confirmed(now, tag),
+            Event::Confirmed(name) => self.on_confirmed(now, name),
             Event::Heard(message) => self.on_heard(now, message, &mut out),
             Event::HelloWritten { nonce, floor } => self.hello.written(nonce, floor),
             Event::Formed(outline) => self.on_formed(now, outline, &mut out),
@@ -337,19 +335,18 @@ impl Uplink {
         self.waiting = true;
     }
 
-    fn on_confirmed(&mut self, now: Now, tag: Tag) {
+    fn on_confirmed(&mut self, now: Now, name: [u8; 16]) {
         self.link.proven();
-        match tag {
-            Tag::Hello(nonce) => self.hello.confirmed(nonce),
-            Tag::Batch(id) => {
-                let deadline = now.tick.plus(self.limits.answer_ms);
-                if let Some(flight) = self.flights.iter_mut().find(|flight| flight.outline.id == id)
-                    && let Stage::Publishing { since, .. } = flight.stage
-                {
-                    flight.stage = Stage::Sent { deadline };
-                    self.pace.confirmed(flight.outline.sales.count, now.tick.since(since));
-                }
-            }
+        self.hello.confirmed(Nonce::from_bytes(name));
+        let deadline = now.tick.plus(self.limits.answer_ms);
+        if let Some(flight) = self
+            .flights
+            .iter_mut()
+            .find(|flight| *flight.outline.id.as_bytes() == name)
+            && let Stage::Publishing { since, .. } = flight.stage
+        {
+            flight.stage = Stage::Sent { deadline };
+            self.pace.confirmed(flight.outline.sales.count, now.tick.since(since));
         }
     }
 
@@ -379,8 +376,13 @@ impl Uplink {
         if !self.accept_store(message.stamp(), out) {
             return;
         }
-        self.trial = message.stamp().trial;
-        self.hq_reads = Some(message.stamp().reads.clone());
+        let stamp = message.stamp();
+        self.trial = stamp.trial;
+        if self.hq_reads.as_ref() != Some(&stamp.reads) {
+            // Sales that HQ was too old for may go now.
+            self.waiting = true;
+            self.hq_reads = Some(stamp.reads.clone());
+        }
         match message {
             Downlink::Answer(answer) => {
                 let Some(said) = self.hello.answered(answer.nonce, now.tick, &self.limits) else {
@@ -409,6 +411,10 @@ impl Uplink {
                 self.overtake(order, out);
                 out.push(Action::Settle(receipt));
             }
+        }
+        if self.flights.iter().any(|flight| flight.stage == Stage::Parked) {
+            // They were sent after what was answered now: if they are lost too, the next answer shows it.
+            self.hello.ask(now.tick.plus(self.limits.answer_ms));
         }
     }
 
@@ -519,7 +525,7 @@ impl Uplink {
                 Some(seconds(wait))
             } else {
                 flight.stage = Stage::Parked;
-                self.hello.ask(now.tick, flight.order);
+                self.hello.ask(now.tick);
                 None
             };
             out.push(Action::Park(flight.outline.id));
@@ -535,7 +541,7 @@ impl Uplink {
 
     fn confirm_overdue(&self, tick: Tick) -> bool {
         let overdue = |flight: &Flight| matches!(flight.stage, Stage::Publishing { deadline, .. } if tick >= deadline);
-        matches!(self.link, Link::Up { blocked: false, .. }) && self.flights.iter().any(overdue)
+        matches!(self.link, Link::Up { .. }) && self.flights.iter().any(overdue)
     }
 
     fn dissolve_where(&mut self, lost: impl Fn(&Flight) -> bool, out: &mut Vec<Action>) {
@@ -553,7 +559,7 @@ impl Uplink {
     /// Asks for the next batch if one may go.
     fn pump(&mut self, now: Now, out: &mut Vec<Action>) {
         let open = matches!(self.link, Link::Up { blocked: false, .. }) && !self.stranger && self.version().is_some();
-        if open && self.waiting && !self.forming && self.flights.len() < self.pace.window() {
+        if open && self.waiting && !self.forming && self.flights.len() < self.window() {
             self.forming = true;
             // The bits that named a hello in this same step must not name a batch.
             let id = BatchId::from_random(!now.luck);
@@ -561,6 +567,15 @@ impl Uplink {
                 id,
                 max_rows: self.pace.batch_rows(),
             });
+        }
+    }
+
+    /// How many batches may be out: one until a line that has failed twice in a row carries something again, so that nothing piles up before it.
+    fn window(&self) -> usize {
+        if self.link.failures() > 1 {
+            1
+        } else {
+            self.pace.window()
         }
     }
 

@@ -31,8 +31,8 @@ impl HelloPlan {
         tick >= self.next_at
     }
 
-    pub(super) const fn wake_at(&self) -> Option<Tick> {
-        Some(self.next_at)
+    pub(super) const fn next_at(&self) -> Tick {
+        self.next_at
     }
 
     /// Notes that a hello goes out now; returns for how long it is of use.
@@ -73,9 +73,12 @@ impl HelloPlan {
 
     /// HQ has been heard in another way.
     pub(super) fn heard(&mut self, tick: Tick, limits: &Limits) {
-        if self.unanswered > 1 || self.said.is_none() {
-            self.unanswered = self.unanswered.min(1);
-            self.next_at = self.next_at.min(tick.plus(limits.hello_idle_ms));
+        let idle = tick.plus(limits.hello_idle_ms);
+        if self.said.is_some() {
+            self.unanswered = 1;
+            self.next_at = self.next_at.min(idle);
+        } else {
+            self.next_at = idle;
         }
     }
 
@@ -94,10 +97,10 @@ impl HelloPlan {
         }
     }
 
-    /// A batch that was sent at position `order` got no answer: ask, unless a hello that was sent after it is already waiting for one.
-    pub(super) fn ask(&mut self, tick: Tick, order: u64) {
-        if self.said.is_none_or(|said| said.order < order) {
-            self.next_at = self.next_at.min(tick);
+    /// Somebody wants to know by then whether HQ is there; a hello that waits for its answer already asks that.
+    pub(super) fn ask(&mut self, by: Tick) {
+        if self.said.is_none() {
+            self.next_at = self.next_at.min(by);
         }
     }
 

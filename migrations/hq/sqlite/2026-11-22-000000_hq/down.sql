@@ -1,0 +1,11 @@
+DROP VIEW sales_report;
+DROP TABLE probe;
+DROP TABLE tries;
+DROP TABLE quarantine;
+DROP TABLE sale_conflicts;
+DROP TABLE sale_revisions;
+DROP TABLE sales;
+DROP TABLE ledgers;
+DROP TABLE branches;
+DROP TABLE replaced_stores;
+DROP TABLE hq;

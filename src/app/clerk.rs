@@ -1,0 +1,226 @@
+//! Executes what the screen asks for, against the branch's database, on a thread of its own: the screen never waits for a disk.
+//!
+//! Commands are carried out one after the other, each in a transaction of its own; what the person should see of an error is put into words here.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock;
+use crate::domain::read::KeptDraft;
+use crate::domain::sale::Sale;
+use crate::store::StoreError;
+use crate::store::branch::{BranchDb, ChangeError, Choice as StoreChoice};
+use crate::sync::service::{Nudge, STALE_MS};
+use crate::tui::desk::{Answer, ChangeProblem, Choice, Clerk as Ends, Cmd, MAX_PRODUCTS, Question, WorkerPlace};
+
+/// How often the database is looked at for what other programs wrote.
+const POLL: Duration = Duration::from_secs(1);
+
+/// What the executor works with.
+pub(super) struct Clerk {
+    /// A connection of its own.
+    pub(super) db: BranchDb,
+    /// The screen's name, to which its draft belongs.
+    pub(super) screen: String,
+    /// The sync service of this program.
+    pub(super) nudges: Option<mpsc::UnboundedSender<Nudge>>,
+    /// Changes when that service has written to the database.
+    pub(super) changed: Option<watch::Receiver<u64>>,
+    /// Whether another screen is still there.
+    pub(super) is_alive: fn(&str) -> bool,
+}
+
+impl Clerk {
+    /// Serves the screen until it has ended.
+    pub(super) async fn serve(mut self, ends: Ends) {
+        let Ends { mut commands, answers } = ends;
+        let mut changed = self.changed.take();
+        let mut seen = 0;
+        loop {
+            let wanted = tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => self.carry_out(command).await,
+                    None => return,
+                },
+                () = news(&mut changed) => vec![Answer::Changed],
+                () = tokio::time::sleep(POLL) => match self.db.data_version() {
+                    Ok(version) if version != seen => {
+                        seen = version;
+                        vec![Answer::Changed]
+                    }
+                    Ok(_) => Vec::new(),
+                    Err(error) => vec![Answer::Trouble(Question::Status, sentence(&error))],
+                },
+            };
+            for answer in wanted {
+                if answers.send(answer).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One line for each command: what it calls, and what the screen hears.
+    async fn carry_out(&mut self, command: Cmd) -> Vec<Answer> {
+        let now = clock::wall();
+        let db = &mut self.db;
+        let screen = self.screen.as_str();
+        let answer = match command {
+            Cmd::LoadStatus => return self.status(),
+            Cmd::LoadPage { ticket, request } => {
+                told(Question::Page, db.page(&request), |page| Answer::Page { ticket, page })
+            }
+            Cmd::LoadTotals(filter) => told(Question::Other, db.totals(&filter), |totals| {
+                Answer::Totals(filter, totals)
+            }),
+            Cmd::LoadDays { from, to } => told(Question::Other, db.days(from, to), Answer::Days),
+            Cmd::LoadHours(day) => told(Question::Other, db.hours(day), |hours| Answer::Hours(day, hours)),
+            Cmd::LoadStory(id) => told(Question::Other, db.story(id), |story| {
+                Answer::Story(id, story.map(Box::new))
+            }),
+            Cmd::LoadProducts(typed) => {
+                let found = db.products(&typed, MAX_PRODUCTS);
+                told(Question::Other, found, |products| Answer::Products(typed, products))
+            }
+            Cmd::FindCode(code) => {
+                let found = db.product_by_code(&code);
+                told(Question::Code, found, |product| Answer::Code(code, product))
+            }
+            Cmd::LoadLastSale => told(Question::Other, db.last_sale(), |sale| {
+                Answer::LastSale(sale.map(Box::new))
+            }),
+            Cmd::LoadLog { after, limit } => {
+                let lines = match after {
+                    Some(seq) => db.log_after(seq, limit),
+                    None => db.log_tail(limit),
+                };
+                told(Question::Log, lines, |lines| Answer::Log { after, lines })
+            }
+            Cmd::SaveSale { content } => {
+                let saved = db.save_sale(&content, Some(screen), now);
+                Answer::Saved(
+                    saved
+                        .map(Box::new)
+                        .map_err(|error| ChangeProblem::Database(sentence(&error))),
+                )
+            }
+            Cmd::SaveEdit { id, from, content } => {
+                Answer::Saved(changed(db.save_edit(id, from, &content, Some(screen), now)))
+            }
+            Cmd::Void { id, from } => Answer::Voided(id, changed(db.void_sale(id, from, now))),
+            Cmd::Retry(id) => Answer::Retried(in_words(db.retry(id, now)).map(u64::from)),
+            Cmd::RetryAll(filter) => Answer::Retried(in_words(db.retry_all(&filter, now))),
+            Cmd::Resolve { id, choice } => Answer::Resolved(id, changed(db.resolve(id, way_out(choice), now))),
+            Cmd::KeepDraft { draft, editing } => {
+                let kept = KeptDraft {
+                    screen: screen.to_owned(),
+                    draft,
+                    editing,
+                    at: now,
+                };
+                Answer::DraftKept(in_words(db.keep_draft(&kept)))
+            }
+            Cmd::DropDraft => Answer::DraftKept(in_words(db.drop_draft(screen))),
+            Cmd::AdoptDraft => {
+                let found = db.adopt_draft(&self.is_alive, screen);
+                told(Question::Other, found, |draft| Answer::Draft(draft.map(Box::new)))
+            }
+            Cmd::SyncNow => {
+                self.nudge(Nudge::SyncNow);
+                return Vec::new();
+            }
+            Cmd::Resume => {
+                self.nudge(Nudge::Resume);
+                return Vec::new();
+            }
+            Cmd::Suspend => {
+                self.suspend().await;
+                Answer::Suspended
+            }
+        };
+        let wrote = matches!(
+            answer,
+            Answer::Saved(Ok(_)) | Answer::Voided(_, Ok(_)) | Answer::Resolved(_, Ok(_)) | Answer::Retried(Ok(_))
+        );
+        if wrote {
+            self.nudge(Nudge::SalesWaiting);
+            return vec![answer, Answer::Changed];
+        }
+        vec![answer]
+    }
+
+    fn status(&mut self) -> Vec<Answer> {
+        match self.db.status() {
+            Ok(status) => {
+                let here = std::process::id();
+                let fresh = status.worker.filter(|stamp| clock::wall().since(stamp.at) <= STALE_MS);
+                let place = match fresh {
+                    Some(stamp) if stamp.pid == here => WorkerPlace::Here,
+                    Some(stamp) => WorkerPlace::Elsewhere { pid: stamp.pid },
+                    None => WorkerPlace::Nowhere,
+                };
+                vec![Answer::Status(Box::new(status)), Answer::Worker(place)]
+            }
+            Err(error) => vec![Answer::Trouble(Question::Status, sentence(&error))],
+        }
+    }
+
+    fn nudge(&self, nudge: Nudge) {
+        if let Some(nudges) = &self.nudges {
+            // A service that has ended needs no nudge.
+            let _ = nudges.send(nudge);
+        }
+    }
+
+    async fn suspend(&self) {
+        let (done, released) = oneshot::channel();
+        self.nudge(Nudge::Suspend(done));
+        // A service that has ended holds nothing that could be given up.
+        let _ = released.await;
+    }
+}
+
+async fn news(changed: &mut Option<watch::Receiver<u64>>) {
+    let ended = match changed {
+        Some(changes) => changes.changed().await.is_err(),
+        None => std::future::pending().await,
+    };
+    if ended {
+        *changed = None;
+    }
+}
+
+fn told<T>(question: Question, found: Result<T, StoreError>, say: impl FnOnce(T) -> Answer) -> Answer {
+    match found {
+        Ok(found) => say(found),
+        Err(error) => Answer::Trouble(question, sentence(&error)),
+    }
+}
+
+fn in_words<T>(done: Result<T, StoreError>) -> Result<T, String> {
+    done.map_err(|error| sentence(&error))
+}
+
+fn changed(done: Result<Sale, ChangeError>) -> Result<Box<Sale>, ChangeProblem> {
+    done.map(Box::new).map_err(|error| match error {
+        ChangeError::Moved { now } => ChangeProblem::Moved(now),
+        ChangeError::AlreadyVoid(_) => ChangeProblem::AlreadyVoid,
+        ChangeError::NoSuchSale(_) => ChangeProblem::NoSuchSale,
+        ChangeError::Store(error) => ChangeProblem::Database(sentence(&error)),
+    })
+}
+
+const fn way_out(choice: Choice) -> StoreChoice {
+    match choice {
+        Choice::TakeHq => StoreChoice::TakeHq,
+        Choice::KeepMine => StoreChoice::KeepMine,
+    }
+}
+
+/// An error and what it came from, as one sentence.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

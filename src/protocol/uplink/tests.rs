@@ -1,0 +1,368 @@
+//! What the machine does in named situations, and what it does in none.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::event::Sales;
+use crate::domain::ids::{LedgerId, SaleId};
+use crate::domain::time::UtcMillis;
+use crate::protocol::lineage::Lineage;
+use crate::protocol::message::Taken;
+
+const HQ: StoreId = StoreId::from_random(77);
+
+/// A machine with a clock of its own, a broker that confirms at once if told to, and a journal that never runs out.
+struct Bench {
+    machine: Uplink,
+    tick: u64,
+    luck: u128,
+    backlog: usize,
+    confirms: bool,
+    published: Vec<BatchId>,
+    dissolved: Vec<BatchId>,
+    hellos: Vec<Nonce>,
+    logged: Vec<LogEvent>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut bench = Self {
+            machine: Uplink::new(Limits::real(vec![1])),
+            tick: 0,
+            luck: 0,
+            backlog: 0,
+            confirms: true,
+            published: Vec::new(),
+            dissolved: Vec::new(),
+            hellos: Vec::new(),
+            logged: Vec::new(),
+        };
+        bench.feed(Event::Resumed(Resumed {
+            store: Some(HQ),
+            parked: Vec::new(),
+        }));
+        bench
+    }
+
+    fn up() -> Self {
+        let mut bench = Self::new();
+        bench.feed(Event::LinkUp);
+        bench
+    }
+
+    fn now(&mut self) -> Now {
+        self.luck += 1;
+        Now {
+            tick: Tick(self.tick),
+            wall: UtcMillis(0),
+            luck: self.luck << 16,
+        }
+    }
+
+    fn feed(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            let now = self.now();
+            for action in self.machine.handle(now, event) {
+                match action {
+                    Action::FormBatch { id, max_rows } => events.push(self.form(id, max_rows)),
+                    Action::Publish { id, .. } => {
+                        self.published.push(id);
+                        events.extend(self.confirms.then_some(Event::Confirmed(*id.as_bytes())));
+                    }
+                    Action::SayHello { nonce, .. } => {
+                        self.hellos.push(nonce);
+                        events.extend(self.confirms.then_some(Event::Confirmed(*nonce.as_bytes())));
+                    }
+                    Action::Dissolve(id) => {
+                        self.dissolved.push(id);
+                        self.backlog += 1;
+                    }
+                    Action::Log(event) => self.logged.push(event),
+                    Action::Settle(_) => {
+                        events.push(Event::Settled(Settled::Ours {
+                            lineage: Lineage::Same,
+                            more_waiting: true,
+                        }));
+                    }
+                    Action::Connect
+                    | Action::Disconnect
+                    | Action::Park(_)
+                    | Action::Weigh { .. }
+                    | Action::AdoptStore(_)
+                    | Action::RetryRefusals => {}
+                }
+            }
+        }
+    }
+
+    fn form(&mut self, id: BatchId, max_rows: u32) -> Event {
+        if self.backlog == 0 {
+            return Event::NothingWaiting;
+        }
+        self.backlog -= 1;
+        let first = SaleId::new(1).unwrap();
+        Event::Formed(Outline {
+            id,
+            sales: Sales {
+                count: max_rows,
+                first,
+                last: first,
+            },
+            attempt: 1,
+        })
+    }
+
+    /// Lets time pass until this moment, waking the machine whenever it asks for it.
+    fn wait_until(&mut self, tick: u64) {
+        while let Some(at) = self.machine.wake_at().filter(|at| at.0 <= tick) {
+            self.tick = self.tick.max(at.0);
+            self.feed(Event::Woke);
+            assert!(
+                self.machine.wake_at().is_none_or(|next| next.0 > self.tick),
+                "the machine would spin"
+            );
+        }
+        self.tick = tick;
+    }
+
+    fn sell(&mut self) {
+        self.backlog += 1;
+        self.feed(Event::SalesWaiting);
+    }
+
+    fn stamp(store: StoreId) -> HqStamp {
+        HqStamp {
+            store,
+            replaces: Vec::new(),
+            clock: UtcMillis(0),
+            trial: false,
+            reads: vec![1],
+        }
+    }
+
+    fn answer(&mut self, nonce: Nonce) {
+        let ledger = LedgerId::from_random(1);
+        self.feed(Event::Heard(Downlink::Answer(Answer {
+            hq: Self::stamp(HQ),
+            ledger,
+            nonce,
+            applied: 0,
+        })));
+    }
+
+    fn receipt(&mut self, batch: BatchId, store: StoreId) {
+        self.feed(Event::Heard(Downlink::Receipt(Receipt {
+            hq: Self::stamp(store),
+            ledger: LedgerId::from_random(1),
+            batch,
+            applied_before: 0,
+            applied_after: 0,
+            outcome: Outcome::Taken(Taken::default()),
+        })));
+    }
+}
+
+const DAY: u64 = 24 * 3_600_000;
+
+#[test]
+fn what_three_days_of_a_silent_hq_leave_in_the_broker_is_bounded() {
+    let mut bench = Bench::up();
+    for minute in 1..(3 * 24 * 60) {
+        bench.sell();
+        bench.wait_until(minute * 60_000);
+    }
+    let window = Limits::real(vec![1]).window;
+    assert!(bench.published.len() <= window, "{} batches", bench.published.len());
+    assert!(bench.hellos.len() <= 30, "{} hellos", bench.hellos.len());
+    assert_eq!(bench.dissolved, [], "nothing that the broker has goes again");
+}
+
+#[test]
+fn a_line_that_flaps_for_three_days_before_a_silent_hq_piles_nothing_up() {
+    let mut bench = Bench::new();
+    let mut at = 0;
+    while at < 3 * DAY {
+        bench.sell();
+        bench.feed(Event::LinkUp);
+        at += 20_000;
+        bench.wait_until(at);
+        bench.feed(Event::LinkDown(LinkTrouble::Lost));
+        at += 5_000;
+        bench.wait_until(at);
+    }
+    let window = Limits::real(vec![1]).window;
+    assert!(bench.published.len() <= window, "{} batches", bench.published.len());
+    assert!(bench.hellos.len() <= 3 * 48 + 2, "{} hellos", bench.hellos.len());
+}
+
+#[test]
+fn an_answer_ends_the_silence_and_what_was_lost_goes_again_at_once() {
+    let mut bench = Bench::up();
+    bench.sell();
+    let lost = bench.published.clone();
+    bench.wait_until(40_000);
+    assert!(
+        bench
+            .logged
+            .iter()
+            .any(|event| matches!(event, LogEvent::TimedOut { retry_s: None, .. }))
+    );
+    assert_eq!(bench.dissolved, []);
+    bench.wait_until(700_000);
+    let asked_later = *bench.hellos.last().unwrap();
+    bench.answer(asked_later);
+    assert_eq!(bench.dissolved, lost);
+    assert_eq!(bench.published.len(), 2, "the same sales travel again, in a new batch");
+}
+
+#[test]
+fn a_batch_that_later_ones_overtook_is_tried_again_with_a_wait() {
+    let mut bench = Bench::up();
+    bench.sell();
+    bench.sell();
+    let (first, second) = (bench.published[0], bench.published[1]);
+    bench.receipt(second, HQ);
+    assert_eq!(bench.dissolved, [], "its time is not yet over");
+    bench.wait_until(30_000);
+    assert!(bench.logged.iter().any(|event| matches!(
+        event,
+        LogEvent::TimedOut {
+            retry_s: Some(3..=5),
+            next_try: 2,
+            ..
+        }
+    )));
+    bench.wait_until(36_000);
+    assert_eq!(bench.dissolved, [first]);
+    assert_eq!(bench.published.len(), 3);
+}
+
+#[test]
+fn what_was_not_confirmed_goes_again_when_the_line_breaks_and_what_was_confirmed_does_not() {
+    let mut bench = Bench::up();
+    bench.sell();
+    bench.confirms = false;
+    bench.sell();
+    let unconfirmed = bench.published[1];
+    bench.feed(Event::LinkDown(LinkTrouble::Lost));
+    assert_eq!(bench.dissolved, [unconfirmed]);
+}
+
+#[test]
+fn a_broker_that_never_confirms_costs_the_session_not_the_machine() {
+    let mut bench = Bench::up();
+    bench.confirms = false;
+    bench.sell();
+    bench.wait_until(29_999);
+    assert_eq!(bench.machine.line(), LineState::Up);
+    bench.wait_until(31_000);
+    assert_eq!(bench.machine.line(), LineState::Down);
+    assert_eq!(bench.dissolved.len(), 1);
+}
+
+#[test]
+fn a_stranger_is_told_nothing_more() {
+    let mut bench = Bench::up();
+    bench.sell();
+    let batch = bench.published[0];
+    bench.receipt(batch, StoreId::from_random(666));
+    assert_eq!(bench.machine.line(), LineState::Stranger);
+    assert!(
+        bench
+            .logged
+            .iter()
+            .any(|event| matches!(event, LogEvent::ForeignStore { .. }))
+    );
+    bench.sell();
+    assert_eq!(bench.published.len(), 1);
+    let nonce = bench.hellos[0];
+    bench.answer(nonce);
+    assert_eq!(bench.machine.line(), LineState::Up);
+    assert_eq!(bench.published.len(), 2);
+}
+
+#[test]
+fn sales_that_hq_is_too_old_for_wait_until_it_is_not() {
+    let mut bench = Bench::up();
+    bench.machine.limits.writes = vec![2];
+    let nonce = bench.hellos[0];
+    bench.answer(nonce);
+    bench.sell();
+    assert_eq!(bench.published, []);
+    bench.machine.limits.writes = vec![1, 2];
+    bench.feed(Event::SyncNow);
+    assert_eq!(bench.published.len(), 1);
+}
+
+#[test]
+fn a_program_that_ends_leaves_confirmed_batches_parked_and_gives_back_the_rest() {
+    let mut bench = Bench::up();
+    bench.sell();
+    bench.confirms = false;
+    bench.sell();
+    let now = bench.now();
+    let actions = bench.machine.handle(now, Event::Stopping);
+    let expected = [
+        Action::Park(bench.published[0]),
+        Action::Dissolve(bench.published[1]),
+        Action::Disconnect,
+    ];
+    assert_eq!(actions, expected);
+    assert_eq!(bench.machine.wake_at(), None);
+}
+
+#[test]
+fn a_batch_of_an_earlier_life_goes_again_once_anything_new_is_answered() {
+    let mut bench = Bench::new();
+    let first = SaleId::new(1).unwrap();
+    let id = BatchId::from_random(5);
+    let outline = Outline {
+        id,
+        sales: Sales {
+            count: 1,
+            first,
+            last: first,
+        },
+        attempt: 1,
+    };
+    bench.feed(Event::Resumed(Resumed {
+        store: Some(HQ),
+        parked: vec![outline],
+    }));
+    bench.feed(Event::LinkUp);
+    let nonce = bench.hellos[0];
+    bench.answer(nonce);
+    assert_eq!(bench.dissolved, [id]);
+}
+
+fn any_event() -> impl Strategy<Value = (u64, u8, u8)> {
+    (0..400_000_u64, 0..12_u8, any::<u8>())
+}
+
+proptest! {
+    /// Whatever happens, the machine keeps its bound, and never asks to be woken at once for ever.
+    #[test]
+    fn any_order_of_events_keeps_the_bounds(events in prop::collection::vec(any_event(), 1..120)) {
+        let mut bench = Bench::new();
+        for (wait, kind, which) in events {
+            bench.wait_until(bench.tick + wait);
+            let batch = bench.published.get(usize::from(which) % bench.published.len().max(1)).copied();
+            let hello = bench.hellos.get(usize::from(which) % bench.hellos.len().max(1)).copied();
+            match (kind, batch, hello) {
+                (0, ..) => bench.feed(Event::LinkUp),
+                (1, ..) => bench.feed(Event::LinkDown(LinkTrouble::Lost)),
+                (2, ..) => bench.feed(Event::LinkBlocked(which % 2 == 0)),
+                (3, ..) => bench.feed(Event::NoReceiptQueue),
+                (4, ..) => bench.confirms = !bench.confirms,
+                (5, Some(batch), _) => bench.feed(Event::Confirmed(*batch.as_bytes())),
+                (6, Some(batch), _) => bench.receipt(batch, HQ),
+                (7, Some(batch), _) => bench.receipt(batch, StoreId::from_random(666)),
+                (8, _, Some(nonce)) => bench.answer(nonce),
+                (9, ..) => bench.feed(Event::SyncNow),
+                _ => bench.sell(),
+            }
+            prop_assert!(bench.machine.in_flight() <= Limits::real(vec![1]).window);
+        }
+    }
+}

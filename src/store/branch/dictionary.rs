@@ -1,0 +1,75 @@
+//! The names that sales are made of, each kept once: products with what one cost the last time, and regions.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use super::statement::sql;
+use super::{BranchDb, values};
+use crate::domain::money::Money;
+use crate::domain::read::KnownProduct;
+use crate::store::StoreError;
+
+impl BranchDb {
+    /// Products that were sold before and match what was typed, upper or lower case: those that begin with it first, then those that have it anywhere; the most
+    /// recently sold first.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn products(&mut self, typed: &str, limit: u32) -> Result<Vec<KnownProduct>, StoreError> {
+        let folded = folded(typed.trim());
+        sql::<(Text, BigInt)>(
+            "SELECT name, last_cost FROM products WHERE instr(folded, ?) > 0 ORDER BY instr(folded, ?) > 1, last_sold DESC LIMIT ?",
+        )
+        .text(&folded)
+        .text(&folded)
+        .int(i64::from(limit))
+        .load::<(String, i64)>(&mut self.conn)?
+        .into_iter()
+        .map(|(name, cost)| {
+            Ok(KnownProduct {
+                name,
+                last_cost: values::money(cost)?,
+            })
+        })
+        .collect()
+    }
+
+    /// The regions of this branch's sales, the most recently used first.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn regions(&mut self, limit: u32) -> Result<Vec<String>, StoreError> {
+        Ok(sql::<Text>("SELECT name FROM regions ORDER BY last_sold DESC LIMIT ?")
+            .int(i64::from(limit))
+            .load(&mut self.conn)?)
+    }
+}
+
+/// A name as it is searched for.
+pub(super) fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// The number of a product, which is noted if it is new; `sale` is the id of the sale that names it now.
+pub(super) fn product(conn: &mut SqliteConnection, name: &str, cost: Money, sale: i64) -> Result<i64, StoreError> {
+    Ok(sql::<BigInt>(
+        "INSERT INTO products (name, folded, last_cost, last_sold) VALUES (?, ?, ?, ?) \
+         ON CONFLICT (name) DO UPDATE SET last_cost = excluded.last_cost, last_sold = max(last_sold, excluded.last_sold) RETURNING no",
+    )
+    .text(name)
+    .text(&folded(name))
+    .int(cost.units())
+    .int(sale)
+    .get_result(conn)?)
+}
+
+/// The number of a region, which is noted if it is new.
+pub(super) fn region(conn: &mut SqliteConnection, name: &str, sale: i64) -> Result<i64, StoreError> {
+    Ok(sql::<BigInt>(
+        "INSERT INTO regions (name, last_sold) VALUES (?, ?) \
+         ON CONFLICT (name) DO UPDATE SET last_sold = max(last_sold, excluded.last_sold) RETURNING no",
+    )
+    .text(name)
+    .int(sale)
+    .get_result(conn)?)
+}

@@ -1,0 +1,127 @@
+//! The branch's database as the sync worker's journal: batches and their leases, receipts, and who has lost what.
+//!
+//! [`form`] makes batches, [`lease`] gives them up, [`settle`] takes receipts in, [`history`] acts when HQ or this database has lost something. Every rule about
+//! what a message may change is in [`crate::protocol`] or beside the SQL that obeys it.
+
+pub(super) mod batch;
+mod fate;
+mod form;
+mod history;
+mod lease;
+mod settle;
+
+use super::kept::Kept;
+use super::schema::branch;
+use super::{BranchDb, ledgers, retries, sales, values};
+use crate::domain::event::LogEvent;
+use crate::domain::ids::{BatchId, Nonce, StoreId};
+use crate::protocol::Now;
+use crate::protocol::journal::{Formed, Journal, Resumed, Settled, Weighed};
+use crate::protocol::lineage::{Report, Standing};
+use crate::protocol::message::{Answer, Hello, HqStamp, Receipt};
+use crate::store::StoreError;
+use diesel::prelude::*;
+
+impl Journal for BranchDb {
+    type Error = StoreError;
+
+    fn resume(&mut self, broker: &str, now: Now) -> Result<Resumed, StoreError> {
+        self.write(|conn, kept| lease::resume(conn, kept, broker, now))
+    }
+
+    /// The hello's `writes` is empty: the versions are known to whoever seals it.
+    fn hello(&mut self, nonce: Nonce, now: Now) -> Result<(Hello, u64), StoreError> {
+        let code = self.code.clone();
+        self.conn.transaction(|conn| {
+            let ledger = ledgers::to_ask_about(conn)?;
+            let kept = Kept::load(conn)?;
+            let hello = Hello {
+                branch: code,
+                ledger: ledger.id,
+                nonce,
+                first_id: ledger.first_id,
+                highest_id: sales::highest_id(conn)?,
+                sales: values::natural(kept.sales)?,
+                amount: kept.amount,
+                clock: now.wall,
+                writes: Vec::new(),
+            };
+            Ok((hello, ledger.standing.floor()))
+        })
+    }
+
+    fn form_batch(&mut self, id: BatchId, max_rows: u32, now: Now) -> Result<Option<Formed>, StoreError> {
+        let code = self.code.clone();
+        self.write(|conn, kept| form::form(conn, kept, &code, id, max_rows, now))
+    }
+
+    fn park(&mut self, batch: BatchId, broker: &str, now: Now) -> Result<(), StoreError> {
+        self.write(|conn, kept| lease::park(conn, kept, batch, broker, now))
+    }
+
+    fn dissolve(&mut self, batch: BatchId, now: Now) -> Result<(), StoreError> {
+        self.write(|conn, kept| match batch::find(conn, batch)? {
+            Some(batch) => lease::dissolve(conn, kept, &batch, now),
+            None => Ok(()),
+        })
+    }
+
+    fn settle(&mut self, receipt: &Receipt, now: Now) -> Result<Settled, StoreError> {
+        let code = self.code.clone();
+        self.write(|conn, kept| settle::settle(conn, kept, &code, receipt, now))
+    }
+
+    fn weigh(&mut self, answer: &Answer, floor: u64, now: Now) -> Result<Weighed, StoreError> {
+        self.write(|conn, kept| {
+            heard(conn, &answer.hq, now)?;
+            let ledger = ledgers::named(conn, answer.ledger)?;
+            let report = Report {
+                before: answer.applied,
+                after: answer.applied,
+                floor,
+            };
+            let lineage = ledger.standing.weigh(report, 0);
+            let news = history::News {
+                ledger,
+                standing: Standing {
+                    seen: ledger.standing.seen.max(answer.applied),
+                    doubted: ledger.standing.doubted_after(lineage, true),
+                    ..ledger.standing
+                },
+                lineage,
+                after: answer.applied,
+                answered: None,
+                moves: &[],
+            };
+            history::act(conn, kept, &news, now)?;
+            ledgers::weighed(conn, ledger.no, now.wall)?;
+            Ok(Weighed {
+                lineage,
+                ledger: ledgers::current(conn)?.id,
+            })
+        })
+    }
+
+    fn adopt_store(&mut self, store: StoreId, _now: Now) -> Result<(), StoreError> {
+        self.write(|conn, kept| history::adopt(conn, kept, store))
+    }
+
+    fn retry_refusals(&mut self, now: Now) -> Result<u64, StoreError> {
+        self.write(|conn, kept| retries::retry_passing(conn, kept, now.wall))
+    }
+
+    fn log(&mut self, event: LogEvent, now: Now) -> Result<(), StoreError> {
+        Self::log(self, event, now.wall)
+    }
+}
+
+/// Writes down that HQ was heard, and how far its clock is from ours.
+fn heard(conn: &mut SqliteConnection, hq: &HqStamp, now: Now) -> Result<(), StoreError> {
+    diesel::update(branch::table)
+        .set((
+            branch::last_heard_at.eq(now.wall.0),
+            branch::skew_ms.eq(hq.clock.0.saturating_sub(now.wall.0)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

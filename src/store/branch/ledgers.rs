@@ -1,0 +1,109 @@
+//! The lives of this database, and what is written down of each to tell a restored HQ and a copied database apart.
+//!
+//! What the numbers mean is decided in [`crate::protocol::lineage`].
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::schema::{branch, ledgers};
+use super::statement::sql;
+use super::{sales, values};
+use crate::domain::ids::LedgerId;
+use crate::domain::time::UtcMillis;
+use crate::protocol::lineage::Standing;
+use crate::store::StoreError;
+
+/// One ledger of this database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ledger {
+    pub(super) no: i64,
+    pub(super) id: LedgerId,
+    pub(super) first_id: i64,
+    pub(super) standing: Standing,
+}
+
+type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, i64, i64, i64);
+
+fn ledger(record: LedgerRecord) -> Result<Ledger, StoreError> {
+    let (no, id, first_id, _begun_at, seen, acked, unanswered, doubted, _weighed_at) = record;
+    Ok(Ledger {
+        no,
+        id: values::ledger_id(&id)?,
+        first_id,
+        standing: Standing {
+            seen: values::natural(seen)?,
+            acked: values::natural(acked)?,
+            unanswered: values::natural(unanswered)?,
+            doubted: doubted != 0,
+        },
+    })
+}
+
+/// The ledger that new sales belong to.
+pub(super) fn current(conn: &mut SqliteConnection) -> Result<Ledger, StoreError> {
+    let no: i64 = branch::table.select(branch::ledger_no).first(conn)?;
+    numbered(conn, no)
+}
+
+pub(super) fn numbered(conn: &mut SqliteConnection, no: i64) -> Result<Ledger, StoreError> {
+    ledger(ledgers::table.find(no).first(conn)?)
+}
+
+pub(super) fn named(conn: &mut SqliteConnection, id: LedgerId) -> Result<Ledger, StoreError> {
+    ledger(
+        ledgers::table
+            .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))
+            .first(conn)?,
+    )
+}
+
+/// The ledger that a hello asks about: of the current one and those that HQ has acknowledged something of, the one whose count was heard the longest ago.
+pub(super) fn to_ask_about(conn: &mut SqliteConnection) -> Result<Ledger, StoreError> {
+    let current: i64 = branch::table.select(branch::ledger_no).first(conn)?;
+    ledger(
+        ledgers::table
+            .filter(ledgers::no.eq(current).or(ledgers::acked.gt(0)))
+            .order((ledgers::weighed_at.asc(), ledgers::no.desc()))
+            .first(conn)?,
+    )
+}
+
+/// Notes when a ledger's count was heard in the answer to a hello.
+pub(super) fn weighed(conn: &mut SqliteConnection, no: i64, now: UtcMillis) -> Result<(), StoreError> {
+    diesel::update(ledgers::table.find(no))
+        .set(ledgers::weighed_at.eq(now.0))
+        .execute(conn)?;
+    Ok(())
+}
+
+pub(super) fn all(conn: &mut SqliteConnection) -> Result<Vec<Ledger>, StoreError> {
+    let records = ledgers::table.order(ledgers::no).load::<LedgerRecord>(conn)?;
+    records.into_iter().map(ledger).collect()
+}
+
+/// Begins a new ledger: sales that are entered from now on belong to it. Returns its number.
+pub(super) fn begin(conn: &mut SqliteConnection, id: LedgerId, now: UtcMillis) -> Result<i64, StoreError> {
+    let first_id = sales::highest_id(conn)? + 1;
+    let no: i64 = sql::<BigInt>("INSERT INTO ledgers (ledger, first_id, begun_at) VALUES (?, ?, ?) RETURNING no")
+        .blob(id.as_bytes())
+        .int(first_id)
+        .int(now.0)
+        .get_result(conn)?;
+    diesel::update(branch::table)
+        .set(branch::ledger_no.eq(no))
+        .execute(conn)?;
+    Ok(no)
+}
+
+/// Writes down how a ledger stands now.
+pub(super) fn stand(conn: &mut SqliteConnection, no: i64, standing: Standing) -> Result<(), StoreError> {
+    diesel::update(ledgers::table.find(no))
+        .set((
+            ledgers::seen.eq(values::stored(standing.seen)),
+            ledgers::acked.eq(values::stored(standing.acked)),
+            ledgers::unanswered.eq(values::stored(standing.unanswered)),
+            ledgers::doubted.eq(i64::from(standing.doubted)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

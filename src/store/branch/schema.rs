@@ -1,0 +1,229 @@
+//! The tables of the branch's database as diesel knows them; what each column means is told in `migrations/branch`.
+
+diesel::table! {
+    batches (no) {
+        no -> BigInt,
+        batch -> Binary,
+        ledger_no -> BigInt,
+        made_at -> BigInt,
+        attempt -> BigInt,
+        floor -> BigInt,
+        row_count -> BigInt,
+        first_id -> BigInt,
+        last_id -> BigInt,
+        oldest_at -> BigInt,
+        live -> BigInt,
+        live_total -> BigInt,
+        counted -> BigInt,
+        fresh -> BigInt,
+        state -> Text,
+        confirmed_by -> Nullable<Text>,
+        given_up_at -> Nullable<BigInt>,
+        answered_at -> Nullable<BigInt>,
+        hq_clock -> Nullable<BigInt>,
+        applied_after -> Nullable<BigInt>,
+        confirms -> BigInt,
+    }
+}
+
+diesel::table! {
+    batch_runs (batch_no, first_id) {
+        batch_no -> BigInt,
+        first_id -> BigInt,
+        count -> BigInt,
+        revision -> BigInt,
+        last_acked -> BigInt,
+    }
+}
+
+diesel::table! {
+    branch (one) {
+        one -> BigInt,
+        code -> Text,
+        made_at -> BigInt,
+        ledger_no -> BigInt,
+        store -> Nullable<Binary>,
+        last_receipt_at -> Nullable<BigInt>,
+        last_heard_at -> Nullable<BigInt>,
+        skew_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    drafts (screen) {
+        screen -> Text,
+        kept_at -> BigInt,
+        editing_id -> Nullable<BigInt>,
+        editing_revision -> Nullable<BigInt>,
+        product -> Text,
+        qty -> Text,
+        cost -> Text,
+        tax -> Text,
+        date -> Text,
+        region -> Text,
+    }
+}
+
+diesel::table! {
+    events (seq) {
+        seq -> BigInt,
+        at -> BigInt,
+        kind -> Text,
+        first_id -> Nullable<BigInt>,
+        last_id -> Nullable<BigInt>,
+        count -> Nullable<BigInt>,
+        number -> Nullable<BigInt>,
+        second_number -> Nullable<BigInt>,
+        word -> Nullable<Text>,
+        named -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    held (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        state -> Text,
+        written_at -> BigInt,
+        held_at -> BigInt,
+        last_acked -> BigInt,
+        batch_no -> BigInt,
+        refusal -> Nullable<Text>,
+        refusal_days -> Nullable<BigInt>,
+        hq_revision -> Nullable<BigInt>,
+        hq_date -> Nullable<Text>,
+        hq_product -> Nullable<Text>,
+        hq_region -> Nullable<Text>,
+        hq_qty -> Nullable<BigInt>,
+        hq_cost -> Nullable<BigInt>,
+        hq_tax -> Nullable<BigInt>,
+        hq_created_at -> Nullable<BigInt>,
+        hq_updated_at -> Nullable<BigInt>,
+        hq_deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    imports (digest) {
+        digest -> Binary,
+        last_line -> BigInt,
+        finished -> Bool,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledgers (no) {
+        no -> BigInt,
+        ledger -> Binary,
+        first_id -> BigInt,
+        begun_at -> BigInt,
+        seen -> BigInt,
+        acked -> BigInt,
+        unanswered -> BigInt,
+        doubted -> BigInt,
+        weighed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    outbox (day, id) {
+        day -> Text,
+        id -> BigInt,
+        revision -> BigInt,
+        written_at -> BigInt,
+        attempt -> BigInt,
+        last_acked -> BigInt,
+        counted -> Bool,
+        cap -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    product_codes (code) {
+        code -> Text,
+        name -> Text,
+        cost -> BigInt,
+    }
+}
+
+diesel::table! {
+    products (no) {
+        no -> BigInt,
+        name -> Text,
+        folded -> Text,
+        last_cost -> BigInt,
+        last_sold -> BigInt,
+    }
+}
+
+diesel::table! {
+    regions (no) {
+        no -> BigInt,
+        name -> Text,
+        last_sold -> BigInt,
+    }
+}
+
+diesel::table! {
+    sale_revisions (no) {
+        no -> BigInt,
+        id -> BigInt,
+        ledger_no -> BigInt,
+        revision -> BigInt,
+        date -> Text,
+        product_no -> BigInt,
+        region_no -> BigInt,
+        qty -> BigInt,
+        cost -> BigInt,
+        tax -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sales (id) {
+        id -> BigInt,
+        ledger_no -> BigInt,
+        revision -> BigInt,
+        date -> Text,
+        product_no -> BigInt,
+        region_no -> BigInt,
+        qty -> BigInt,
+        cost -> BigInt,
+        tax -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+        amount -> BigInt,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
+    totals (one) {
+        one -> BigInt,
+        row_count -> BigInt,
+        sales -> BigInt,
+        qty -> Text,
+        amount -> Text,
+        tax -> Text,
+        pending -> BigInt,
+        sent -> BigInt,
+        rejected -> BigInt,
+        conflicts -> BigInt,
+        ahead -> Text,
+    }
+}
+
+diesel::table! {
+    worker (one) {
+        one -> BigInt,
+        at -> BigInt,
+        pid -> BigInt,
+        line -> Text,
+        trial -> Bool,
+    }
+}

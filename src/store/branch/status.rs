@@ -1,0 +1,114 @@
+//! How the branch stands: one cheap question, answered from totals that are kept with the rows.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+use diesel::upsert::excluded;
+
+use super::kept::Kept;
+use super::schema::{branch, worker};
+use super::statement::sql;
+use super::{BranchDb, ledgers, sales, values};
+use crate::domain::read::{BranchStatus, WorkerStamp};
+use crate::domain::time::UtcMillis;
+use crate::store::StoreError;
+
+type HeardRecord = (Option<Vec<u8>>, Option<i64>, Option<i64>, i64);
+type WorkerRecord = (i64, i64, i64, String, bool);
+
+impl BranchDb {
+    /// How the branch stands, from its rows.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn status(&mut self) -> Result<BranchStatus, StoreError> {
+        let code = self.code.clone();
+        self.conn.transaction(|conn| {
+            let kept = Kept::load(conn)?;
+            let (store, last_receipt_at, last_heard_at, skew_ms) = branch::table
+                .select((
+                    branch::store,
+                    branch::last_receipt_at,
+                    branch::last_heard_at,
+                    branch::skew_ms,
+                ))
+                .first::<HeardRecord>(conn)?;
+            let ahead = kept.pending + kept.sent + kept.rejected + kept.conflicts;
+            Ok(BranchStatus {
+                branch: code,
+                ledger: ledgers::current(conn)?.id,
+                rows: values::natural(kept.rows)?,
+                sales: values::natural(kept.sales)?,
+                acked: values::natural(kept.rows - ahead)?,
+                pending: values::natural(kept.pending)?,
+                sent: values::natural(kept.sent)?,
+                rejected: values::natural(kept.rejected)?,
+                conflicts: values::natural(kept.conflicts)?,
+                ahead_amount: kept.ahead,
+                oldest_ahead: oldest_ahead(conn)?,
+                highest_id: sales::highest_id(conn)?,
+                store: store.as_deref().map(values::store_id).transpose()?,
+                last_receipt_at: last_receipt_at.map(UtcMillis),
+                last_heard_at: last_heard_at.map(UtcMillis),
+                skew_ms,
+                worker: stamp(conn)?,
+            })
+        })
+    }
+
+    /// Writes what the sync worker says of itself, for other programs to show.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub fn stamp_worker(&mut self, stamp: WorkerStamp) -> Result<(), StoreError> {
+        self.conn.immediate_transaction(|conn| {
+            diesel::insert_into(worker::table)
+                .values((
+                    worker::one.eq(1),
+                    worker::at.eq(stamp.at.0),
+                    worker::pid.eq(i64::from(stamp.pid)),
+                    worker::line.eq(values::line_word(stamp.line)),
+                    worker::trial.eq(stamp.trial),
+                ))
+                .on_conflict(worker::one)
+                .do_update()
+                .set((
+                    worker::at.eq(excluded(worker::at)),
+                    worker::pid.eq(excluded(worker::pid)),
+                    worker::line.eq(excluded(worker::line)),
+                    worker::trial.eq(excluded(worker::trial)),
+                ))
+                .execute(conn)?;
+            Ok(())
+        })
+    }
+}
+
+fn stamp(conn: &mut SqliteConnection) -> Result<Option<WorkerStamp>, StoreError> {
+    worker::table
+        .first::<WorkerRecord>(conn)
+        .optional()?
+        .map(|(_, at, pid, line, trial)| {
+            Ok(WorkerStamp {
+                at: UtcMillis(at),
+                pid: values::count(pid)?,
+                line: values::line(&line)?,
+                trial,
+            })
+        })
+        .transpose()
+}
+
+/// When the oldest row that is not acked was last written. A batch knows its oldest row; where an edit has taken rows out of it, its rows are asked.
+fn oldest_ahead(conn: &mut SqliteConnection) -> Result<Option<UtcMillis>, StoreError> {
+    let oldest = sql::<Nullable<BigInt>>(
+        "SELECT min(at) FROM ( \
+           SELECT min(written_at) AS at FROM outbox \
+           UNION ALL SELECT min(written_at) FROM held \
+           UNION ALL SELECT min(oldest_at) FROM batches WHERE state IN ('open', 'parked') AND live = row_count \
+           UNION ALL SELECT min(s.updated_at) FROM batches b CROSS JOIN batch_runs r CROSS JOIN sales s \
+             WHERE b.state IN ('open', 'parked') AND b.live < b.row_count AND r.batch_no = b.no \
+             AND s.id BETWEEN r.first_id AND r.first_id + r.count - 1 AND s.revision = r.revision)",
+    )
+    .get_result::<Option<i64>>(conn)?;
+    Ok(oldest.map(UtcMillis))
+}

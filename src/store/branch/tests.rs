@@ -1,0 +1,8 @@
+//! Truths of the branch's database, each by name.
+
+mod history;
+mod keeping;
+mod opening;
+mod receipts;
+mod tables;
+mod till;

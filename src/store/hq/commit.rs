@@ -1,0 +1,308 @@
+//! Taking a group of messages: one transaction, after which every answer is true.
+//!
+//! If the database refuses something in the group for what it is, the group is taken again message by message, and the message at fault row by row, so that one bad row
+//! is refused and the others are not held up.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+
+use super::books::Books;
+use super::bulk::{self, Key};
+use super::schema::hq;
+use super::{HqDb, Incoming, Question, blames_rows, quarantine, sales, transaction};
+use crate::domain::ids::{Revision, Run, SaleId, StoreId};
+use crate::domain::sale::Sale;
+use crate::domain::sync_state::Refusal;
+use crate::domain::time::UtcMillis;
+use crate::protocol::identity::Login;
+use crate::protocol::message::{Answer, Batch, Downlink, HqStamp, Outcome, Receipt, Taken, Uplink, Version};
+use crate::protocol::verdict::{self, Verdict};
+use crate::store::StoreError;
+
+/// How carefully rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// Many at once: what the database refuses fails the transaction.
+    Together,
+    /// One by one: what the database refuses is refused by row.
+    RowByRow,
+}
+
+/// Who answers, and when.
+#[derive(Debug, Clone, Copy)]
+struct Moment<'a> {
+    store: StoreId,
+    replaces: &'a [StoreId],
+    reads: &'a [Version],
+    now: UtcMillis,
+}
+
+impl HqDb {
+    /// Takes a group of messages and commits it; returns the answer to each, where it has one, in order. What a batch brings is applied or not by
+    /// [`verdict`]; a revision that a newer one replaces is kept.
+    ///
+    /// # Errors
+    /// When the database fails. Then some messages of the group may have been taken, but each wholly or not at all, so that taking it again does no harm.
+    pub fn commit_group(
+        &mut self,
+        now: UtcMillis,
+        reads: &[Version],
+        group: &[Incoming],
+    ) -> Result<Vec<Option<Downlink>>, StoreError> {
+        match self.commit(now, reads, group, Care::Together) {
+            Err(error) if blames_rows(&error) => {
+                let answers = group.iter().map(|one| self.commit_alone(now, reads, one));
+                answers.collect()
+            }
+            taken => taken,
+        }
+    }
+
+    fn commit_alone(
+        &mut self,
+        now: UtcMillis,
+        reads: &[Version],
+        one: &Incoming,
+    ) -> Result<Option<Downlink>, StoreError> {
+        let alone = std::slice::from_ref(one);
+        let answers = match self.commit(now, reads, alone, Care::Together) {
+            Err(error) if blames_rows(&error) => self.commit(now, reads, alone, Care::RowByRow),
+            taken => taken,
+        };
+        answers.map(|mut answers| answers.pop().flatten())
+    }
+
+    fn commit(
+        &mut self,
+        now: UtcMillis,
+        reads: &[Version],
+        group: &[Incoming],
+        care: Care,
+    ) -> Result<Vec<Option<Downlink>>, StoreError> {
+        let moment = Moment {
+            store: self.store,
+            replaces: &self.replaces,
+            reads,
+            now,
+        };
+        transaction::immediate(&mut self.conn, |conn| {
+            let mut books = Books::default();
+            let mut answers = Vec::with_capacity(group.len());
+            for incoming in group {
+                answers.push(take(conn, &mut books, moment, incoming, care)?);
+            }
+            books.close(conn, now)?;
+            diesel::update(hq::table)
+                .filter(hq::newest_received_at.lt(now.0))
+                .set(hq::newest_received_at.eq(now.0))
+                .execute(conn)?;
+            Ok(answers)
+        })
+    }
+}
+
+fn take(
+    conn: &mut SqliteConnection,
+    books: &mut Books,
+    moment: Moment<'_>,
+    incoming: &Incoming,
+    care: Care,
+) -> Result<Option<Downlink>, StoreError> {
+    match incoming {
+        Incoming::Message {
+            login,
+            message: Uplink::Hello(hello),
+        } => {
+            books.heard(&hello.branch, *login);
+            books.said(conn, hello, moment.now)?;
+            let applied = books.ledger(conn, &hello.branch, hello.ledger)?.applied;
+            Ok(Some(Downlink::Answer(Answer {
+                hq: moment.stamp(*login),
+                ledger: hello.ledger,
+                nonce: hello.nonce,
+                applied,
+            })))
+        }
+        Incoming::Message {
+            login,
+            message: Uplink::Batch(batch),
+        } => {
+            books.heard(&batch.branch, *login);
+            let receipt = take_batch(conn, books, moment, *login, batch, care)?;
+            Ok(Some(Downlink::Receipt(receipt)))
+        }
+        Incoming::Unread {
+            login,
+            branch,
+            ledger,
+            question,
+            suspect,
+        } => {
+            if let Some(suspect) = suspect {
+                quarantine::keep(conn, suspect, moment.now)?;
+            }
+            books.heard(branch, *login);
+            let applied = books.ledger(conn, branch, *ledger)?.applied;
+            let hq = moment.stamp(*login);
+            Ok(Some(match question {
+                Question::Hello(nonce) => Downlink::Answer(Answer {
+                    hq,
+                    ledger: *ledger,
+                    nonce: *nonce,
+                    applied,
+                }),
+                Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
+                    hq,
+                    ledger: *ledger,
+                    batch: *batch,
+                    applied_before: applied,
+                    applied_after: applied,
+                    outcome: outcome.clone(),
+                }),
+            }))
+        }
+        Incoming::Refused(suspect) => {
+            quarantine::keep(conn, suspect, moment.now)?;
+            Ok(None)
+        }
+    }
+}
+
+fn take_batch(
+    conn: &mut SqliteConnection,
+    books: &mut Books,
+    moment: Moment<'_>,
+    login: Login,
+    batch: &Batch,
+    care: Care,
+) -> Result<Receipt, StoreError> {
+    let key = Key {
+        branch: &batch.branch,
+        ledger: batch.ledger,
+        now: moment.now,
+    };
+    let mut fates = Fates::default();
+    match care {
+        Care::Together => {
+            for rows in without_repeats(&batch.sales) {
+                fates.add(take_rows(conn, key, rows)?);
+            }
+        }
+        Care::RowByRow => {
+            for row in &batch.sales {
+                fates.add(take_row(conn, key, row)?);
+            }
+        }
+    }
+    let ledger = books.ledger(conn, &batch.branch, batch.ledger)?;
+    let applied_before = ledger.applied;
+    for id in &fates.applied {
+        ledger.applied(id.get());
+    }
+    Ok(Receipt {
+        hq: moment.stamp(login),
+        ledger: batch.ledger,
+        batch: batch.id,
+        applied_before,
+        applied_after: ledger.applied,
+        outcome: Outcome::Taken(Taken {
+            stored: Run::group(fates.stored),
+            refused: fates.refused,
+            held: fates.held,
+        }),
+    })
+}
+
+impl Moment<'_> {
+    fn stamp(&self, login: Login) -> HqStamp {
+        HqStamp {
+            store: self.store,
+            replaces: self.replaces.to_vec(),
+            clock: self.now,
+            trial: login == Login::Trial,
+            reads: self.reads.to_vec(),
+        }
+    }
+}
+
+/// What became of some rows; each is stored, refused or held.
+#[derive(Debug, Default)]
+struct Fates {
+    stored: Vec<(SaleId, Revision)>,
+    refused: Vec<(SaleId, Revision, Refusal)>,
+    held: Vec<Sale>,
+    /// Those of `stored` that were not there before.
+    applied: Vec<SaleId>,
+}
+
+impl Fates {
+    fn add(&mut self, more: Self) {
+        self.stored.extend(more.stored);
+        self.refused.extend(more.refused);
+        self.held.extend(more.held);
+        self.applied.extend(more.applied);
+    }
+}
+
+/// Takes one row, and undoes it and refuses it if the database does.
+fn take_row(conn: &mut SqliteConnection, key: Key<'_>, row: &Sale) -> Result<Fates, StoreError> {
+    match transaction::savepoint(conn, |conn| take_rows(conn, key, std::slice::from_ref(row))) {
+        Err(error) if blames_rows(&error) => {
+            tracing::warn!(branch = %key.branch, ledger = %key.ledger, sale = row.id.get(), %error, "the database refused a sale");
+            Ok(Fates {
+                refused: vec![(row.id, row.revision, Refusal::Storage)],
+                ..Fates::default()
+            })
+        }
+        taken => taken,
+    }
+}
+
+/// Takes rows of which no two have the same id.
+fn take_rows(conn: &mut SqliteConnection, key: Key<'_>, rows: &[Sale]) -> Result<Fates, StoreError> {
+    let held = sales::held(conn, key, rows)?;
+    let mut fates = Fates::default();
+    let (mut newer, mut replaced) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        let here = held.get(&row.id);
+        match (verdict::judge(key.branch, here, row), here) {
+            (Verdict::Apply, _) => match verdict::admit(row, key.now) {
+                Ok(()) => {
+                    newer.push(row);
+                    replaced.extend(here.map(|sale| sale.id));
+                    fates.stored.push((row.id, row.revision));
+                    fates.applied.push(row.id);
+                }
+                Err(refusal) => fates.refused.push((row.id, row.revision, refusal)),
+            },
+            (Verdict::Duplicate, _) => fates.stored.push((row.id, row.revision)),
+            (Verdict::Conflict, here) => {
+                sales::keep_conflict(conn, key, row)?;
+                fates.held.extend(here.cloned());
+            }
+            (Verdict::Stale, here) => fates.held.extend(here.cloned()),
+        }
+    }
+    sales::keep_revisions(conn, key, &replaced)?;
+    bulk::upsert(conn, key, &newer)?;
+    Ok(fates)
+}
+
+/// Cuts rows where an id comes again, so that the later row is judged by what the earlier one has left.
+fn without_repeats(rows: &[Sale]) -> Vec<&[Sale]> {
+    if rows.windows(2).all(|pair| pair[0].id < pair[1].id) {
+        return vec![rows];
+    }
+    let (mut parts, mut from, mut seen) = (Vec::new(), 0, HashSet::new());
+    for (at, row) in rows.iter().enumerate() {
+        if !seen.insert(row.id) {
+            parts.push(&rows[from..at]);
+            from = at;
+            seen.clear();
+            seen.insert(row.id);
+        }
+    }
+    parts.push(&rows[from..]);
+    parts
+}

@@ -1,0 +1,384 @@
+//! The sync worker as a branch runs it: one thread that owns a database connection, a session and the timers.
+//!
+//! Of all programs that have one branch database open, one runs the worker: the one that holds the lock file. A holder that has been stopped keeps its
+//! lock; its stamp in the database grows old, and another takes over without it. Nothing is wrong if two workers overlap: leases and receipts are the
+//! database's, and a repeat is harmless.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::line::{event_of, seal};
+use super::worker::{Order, Worker};
+use crate::clock;
+use crate::domain::event::{LinkTrouble, LogEvent};
+use crate::domain::ids::BranchCode;
+use crate::domain::read::{LineState, WorkerStamp};
+use crate::domain::time::Tick;
+use crate::protocol::Now;
+use crate::protocol::backoff::Backoff;
+use crate::protocol::uplink::{Event, Limits};
+use crate::shutdown::Shutdown;
+use crate::store::branch::{BranchDb, WorkerLock};
+use crate::store::{OpenError, StoreError};
+use crate::transport::{LinkEvent, Session, Transport};
+use crate::wire::EncodeError;
+
+/// How often the database is looked at for what other programs wrote, and the lock for its holder's end.
+const POLL: Duration = Duration::from_secs(1);
+/// How often a running worker renews its stamp, in milliseconds.
+const STAMP_MS: u64 = 10_000;
+/// A stamp that is older than this, in milliseconds, is of a worker that has been stopped.
+pub const STALE_MS: u64 = 45_000;
+/// The wait before a worker that failed is started again.
+const RESTART: Backoff = Backoff {
+    first_ms: 1_000,
+    cap_ms: 60_000,
+};
+
+/// What others ask of the worker.
+#[derive(Debug)]
+pub enum Nudge {
+    /// A sale was saved in this process.
+    SalesWaiting,
+    /// The operator wants a try right now.
+    SyncNow,
+    /// The process is about to be stopped: give up rows and lock, then tell.
+    Suspend(oneshot::Sender<()>),
+    /// The process goes on.
+    Resume,
+}
+
+/// What a service needs.
+#[derive(Debug)]
+pub struct Service<T> {
+    /// The branch's database.
+    pub path: PathBuf,
+    /// The branch.
+    pub branch: BranchCode,
+    /// The line.
+    pub transport: T,
+    /// The machine's bounds.
+    pub limits: Limits,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Handle {
+    /// Takes requests; when it is dropped, the service goes on.
+    pub nudges: mpsc::UnboundedSender<Nudge>,
+    /// Changes whenever the worker has written to the database.
+    pub changed: watch::Receiver<u64>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Handle {
+    /// Waits until the service has ended, after its [`Shutdown`] was asked for.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!("the sync service ended by a panic");
+        }
+    }
+}
+
+/// Why one life of the worker ended in failure.
+#[derive(Debug, thiserror::Error)]
+enum LifeError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("the lock beside the database can't be taken: check who may write to its folder")]
+    Lock(#[from] std::io::Error),
+    #[error("the branch's database failed")]
+    Store(#[from] StoreError),
+    #[error("a message to head office could not be written")]
+    Encode(#[from] EncodeError),
+}
+
+/// How one life of the worker ended.
+enum End {
+    /// The program ends.
+    Shutdown,
+    /// The process is stopped and goes on later.
+    Suspended(oneshot::Sender<()>),
+    /// Another program runs the worker now.
+    Superseded,
+}
+
+impl<T: Transport> Service<T> {
+    /// Starts the service on a thread of its own; sessions run on the current tokio runtime.
+    ///
+    /// # Panics
+    /// When the system has no thread left, or outside a tokio runtime.
+    #[must_use]
+    pub fn start(self, shutdown: Shutdown) -> Handle {
+        let (nudges, requests) = mpsc::unbounded_channel();
+        let (change, changed) = watch::channel(0);
+        let runtime = tokio::runtime::Handle::current();
+        let run = move || {
+            runtime.block_on(
+                Life {
+                    service: self,
+                    requests,
+                    change,
+                    shutdown,
+                }
+                .run(),
+            )
+        };
+        let thread = std::thread::Builder::new()
+            .name("sync".into())
+            .spawn(run)
+            .expect("the system has a thread to spare");
+        Handle {
+            nudges,
+            changed,
+            thread,
+        }
+    }
+}
+
+/// The service's thread.
+struct Life<T> {
+    service: Service<T>,
+    requests: mpsc::UnboundedReceiver<Nudge>,
+    change: watch::Sender<u64>,
+    shutdown: Shutdown,
+}
+
+impl<T: Transport> Life<T> {
+    async fn run(mut self) {
+        let mut failures = 0;
+        loop {
+            let life = AssertUnwindSafe(self.elected_life());
+            let end = futures_util::FutureExt::catch_unwind(life).await;
+            match end {
+                Ok(Ok(End::Shutdown)) => return,
+                Ok(Ok(End::Suspended(done))) => {
+                    failures = 0;
+                    // Nobody listens only when the process is ending anyway.
+                    let _ = done.send(());
+                    if !self.wait_for_resume().await {
+                        return;
+                    }
+                }
+                Ok(Ok(End::Superseded)) => failures = 0,
+                Ok(Err(error)) => {
+                    failures += 1;
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        failures,
+                        "the sync worker failed and starts again"
+                    );
+                }
+                Err(_panic) => {
+                    failures += 1;
+                    tracing::error!(failures, "the sync worker panicked and starts again");
+                }
+            }
+            if failures > 0 && !self.pause(RESTART.after(failures, clock::random())).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits; `false`: the program ends meanwhile.
+    async fn pause(&mut self, millis: u64) -> bool {
+        tokio::select! {
+            () = self.shutdown.wait() => false,
+            () = tokio::time::sleep(Duration::from_millis(millis)) => true,
+        }
+    }
+
+    async fn wait_for_resume(&mut self) -> bool {
+        loop {
+            tokio::select! {
+                () = self.shutdown.wait() => return false,
+                request = self.requests.recv() => match request {
+                    Some(Nudge::Resume) => return true,
+                    Some(Nudge::Suspend(done)) => drop(done.send(())),
+                    Some(Nudge::SalesWaiting | Nudge::SyncNow) => {}
+                    None => return self.pause(u64::MAX).await,
+                },
+            }
+        }
+    }
+
+    /// Waits until this program is elected, then runs a worker until it ends.
+    async fn elected_life(&mut self) -> Result<End, LifeError> {
+        let mut db = BranchDb::open(&self.service.path, Some(&self.service.branch))?;
+        let mut candidate = false;
+        loop {
+            let lock = WorkerLock::try_take(&self.service.path)?;
+            let stamp = db.status()?.worker;
+            let stopped = stamp.is_some_and(|stamp| clock::wall().since(stamp.at) > STALE_MS);
+            if lock.is_some() || (candidate && stopped) {
+                if candidate {
+                    db.log(LogEvent::WorkerElected, clock::wall())?;
+                }
+                return self.work(db, lock).await;
+            }
+            candidate = true;
+            tokio::select! {
+                () = self.shutdown.wait() => return Ok(End::Shutdown),
+                request = self.requests.recv() => match request {
+                    Some(Nudge::Suspend(done)) => return Ok(End::Suspended(done)),
+                    Some(Nudge::SalesWaiting | Nudge::SyncNow | Nudge::Resume) | None => tokio::time::sleep(POLL).await,
+                },
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    async fn work(&mut self, db: BranchDb, lock: Option<WorkerLock>) -> Result<End, LifeError> {
+        let (worker, first) = Worker::start(db, self.service.limits.clone(), self.service.transport.broker(), now())?;
+        let mut shift = Shift {
+            worker,
+            session: None,
+            stamped: None,
+            seen: 0,
+            change: &self.change,
+            transport: &self.service.transport,
+            _lock: lock,
+        };
+        shift.step(first)?;
+        loop {
+            if !shift.stamp()? {
+                return Ok(End::Superseded);
+            }
+            let event = tokio::select! {
+                biased;
+                () = self.shutdown.wait() => {
+                    shift.stop()?;
+                    return Ok(End::Shutdown);
+                }
+                Some(request) = self.requests.recv() => match request {
+                    Nudge::SalesWaiting => Some(Event::SalesWaiting),
+                    Nudge::SyncNow => Some(Event::SyncNow),
+                    Nudge::Suspend(done) => {
+                        shift.stop()?;
+                        return Ok(End::Suspended(done));
+                    }
+                    Nudge::Resume => None,
+                },
+                told = next_of(&mut shift.session) => event_of(told),
+                () = until(shift.worker.wake_at()) => Some(Event::Woke),
+                () = tokio::time::sleep(POLL) => shift.poll()?,
+            };
+            if let Some(event) = event {
+                shift.step(event)?;
+            }
+        }
+    }
+}
+
+/// One worker with its session.
+struct Shift<'a, T> {
+    worker: Worker<BranchDb>,
+    session: Option<Session>,
+    /// The last stamp, and when it was written.
+    stamped: Option<(Tick, WorkerStamp)>,
+    /// The database's version that was last looked at.
+    seen: i64,
+    change: &'a watch::Sender<u64>,
+    transport: &'a T,
+    _lock: Option<WorkerLock>,
+}
+
+impl<T: Transport> Shift<'_, T> {
+    fn step(&mut self, event: Event) -> Result<(), LifeError> {
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            for order in self.worker.step(event, &mut now)? {
+                match order {
+                    Order::Open => self.session = Some(self.transport.open()),
+                    Order::Close => self.session = None,
+                    Order::Publish {
+                        message,
+                        version,
+                        expires_ms,
+                    } => {
+                        let sealed = seal(&message, version, expires_ms)?;
+                        let taken = self
+                            .session
+                            .as_ref()
+                            .is_some_and(|session| session.outgoing.try_send(sealed).is_ok());
+                        if !taken && self.session.take().is_some() {
+                            next = Some(Event::LinkDown(LinkTrouble::Lost));
+                        }
+                    }
+                }
+            }
+        }
+        self.change.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Looks whether another program has written to the database.
+    fn poll(&mut self) -> Result<Option<Event>, LifeError> {
+        let version = self.worker.journal().data_version()?;
+        let moved = version != self.seen;
+        self.seen = version;
+        Ok(moved.then_some(Event::SalesWaiting))
+    }
+
+    /// Keeps the stamp fresh; `false`: another program has taken over meanwhile.
+    fn stamp(&mut self) -> Result<bool, LifeError> {
+        let pid = std::process::id();
+        let stamp = WorkerStamp {
+            at: clock::wall(),
+            pid,
+            line: self.worker.line(),
+            trial: self.worker.machine().on_trial(),
+        };
+        let tick = clock::tick();
+        if let Some((at, last)) = self.stamped {
+            if last.line == stamp.line && last.trial == stamp.trial && tick.since(at) < STAMP_MS {
+                return Ok(true);
+            }
+            let current = self.worker.journal().status()?.worker;
+            if current.is_some_and(|current| current.pid != pid && stamp.at.since(current.at) < STALE_MS) {
+                return Ok(false);
+            }
+        }
+        self.worker.journal().stamp_worker(stamp)?;
+        self.stamped = Some((tick, stamp));
+        Ok(true)
+    }
+
+    fn stop(&mut self) -> Result<(), LifeError> {
+        self.step(Event::Stopping)?;
+        let off = WorkerStamp {
+            at: clock::wall(),
+            pid: std::process::id(),
+            line: LineState::Off,
+            trial: false,
+        };
+        self.worker.journal().stamp_worker(off)?;
+        Ok(())
+    }
+}
+
+fn now() -> Now {
+    Now {
+        tick: clock::tick(),
+        wall: clock::wall(),
+        luck: clock::random(),
+    }
+}
+
+async fn next_of(session: &mut Option<Session>) -> LinkEvent {
+    match session {
+        // A session that says nothing more has ended.
+        Some(open) => open.events.recv().await.unwrap_or(LinkEvent::Down(LinkTrouble::Lost)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(tick: Option<Tick>) {
+    match tick {
+        Some(at) => tokio::time::sleep(Duration::from_millis(at.since(clock::tick()))).await,
+        None => std::future::pending().await,
+    }
+}

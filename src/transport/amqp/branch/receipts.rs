@@ -1,0 +1,132 @@
+//! Receipts: consuming the branch's queue, and looking for it again while it is not there.
+
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Connection, Consumer};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+
+use super::super::failure::{Failure, Stage, is_missing, within};
+use super::{Route, abandoned};
+use crate::domain::event::LinkTrouble;
+use crate::transport::LinkEvent;
+use crate::wire::topology;
+
+const STEP_LIMIT: Duration = Duration::from_secs(30);
+
+/// How many receipts the broker sends ahead.
+const PREFETCH: u16 = 64;
+
+/// The wait before the queue is looked for again: doubled each time, and short again after a confirm, because HQ declares the queue when it has our message.
+const LOOK_AGAIN_FIRST: Duration = Duration::from_secs(1);
+const LOOK_AGAIN_CAP: Duration = Duration::from_secs(30);
+
+/// Hands the branch's receipts to the shell.
+pub(super) struct Receipts<'a> {
+    connection: &'a Connection,
+    queue: String,
+    priority: i64,
+}
+
+impl<'a> Receipts<'a> {
+    pub(super) fn new(connection: &'a Connection, route: &Route) -> Self {
+        Self {
+            connection,
+            queue: topology::receipt_queue(&route.branch),
+            priority: route.next_priority.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Hands over receipts until the line breaks. `confirmed` tells of confirms.
+    pub(super) async fn run(self, events: &mpsc::Sender<LinkEvent>, confirmed: &Notify) -> Failure {
+        let mut wait = LOOK_AGAIN_FIRST;
+        loop {
+            match self.consume().await {
+                Ok(Some(consumer)) => return self.hand_over(consumer, events).await,
+                Ok(None) => {}
+                Err(failure) => return failure,
+            }
+            if events.send(LinkEvent::NoReceiptQueue).await.is_err() {
+                return abandoned();
+            }
+            if timeout(wait, confirmed.notified()).await.is_ok() {
+                wait = LOOK_AGAIN_FIRST;
+                tokio::time::sleep(LOOK_AGAIN_FIRST).await;
+            } else {
+                wait = (wait * 2).min(LOOK_AGAIN_CAP);
+            }
+        }
+    }
+
+    /// Begins to consume; `None` if the queue is not there. Each try has a channel of its own, because a missing queue costs the channel.
+    async fn consume(&self) -> Result<Option<Consumer>, Failure> {
+        let channel = within(STEP_LIMIT, "opening a channel", self.connection.create_channel()).await?;
+        within(
+            STEP_LIMIT,
+            "limiting receipts",
+            channel.basic_qos(PREFETCH, BasicQosOptions::default()),
+        )
+        .await?;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-priority".into(), AMQPValue::LongLongInt(self.priority));
+        let what = format!("reading the queue {}", self.queue);
+        let consuming = channel.basic_consume(
+            self.queue.as_str().into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            arguments,
+        );
+        match timeout(STEP_LIMIT, consuming).await {
+            Ok(Ok(consumer)) => Ok(Some(consumer)),
+            Ok(Err(error)) if is_missing(&error) => Ok(None),
+            Ok(Err(error)) => Err(Failure::of(Stage::Open, &what, &error)),
+            Err(_) => Err(Failure::timed_out(&what, STEP_LIMIT)),
+        }
+    }
+
+    async fn hand_over(&self, consumer: Consumer, events: &mpsc::Sender<LinkEvent>) -> Failure {
+        let mut consumer = pin!(consumer);
+        loop {
+            let mut delivery = match consumer.next().await {
+                Some(Ok(delivery)) => delivery,
+                Some(Err(error)) => return Failure::of(Stage::Open, "waiting for receipts", &error),
+                None => return self.ended(),
+            };
+            // What has come meanwhile is handed over, too, and acked with the same few bytes.
+            let last = loop {
+                let Delivery { data, acker, .. } = delivery;
+                if events.send(LinkEvent::Arrived(data)).await.is_err() {
+                    return abandoned();
+                }
+                match consumer.next().now_or_never() {
+                    Some(Some(Ok(next))) => delivery = next,
+                    Some(Some(Err(error))) => return Failure::of(Stage::Open, "waiting for receipts", &error),
+                    Some(None) => return self.ended(),
+                    None => break acker,
+                }
+            };
+            if let Err(failure) = within(
+                STEP_LIMIT,
+                "taking receipts",
+                last.ack(BasicAckOptions { multiple: true }),
+            )
+            .await
+            {
+                return failure;
+            }
+        }
+    }
+
+    fn ended(&self) -> Failure {
+        Failure::new(
+            LinkTrouble::Lost,
+            format!("the broker hands out the queue {} no longer", self.queue),
+        )
+    }
+}

@@ -1,0 +1,302 @@
+//! Rows of sales as columns.
+//!
+//! In the numbers, in this order; [columns](super::column) have one number for each row unless said otherwise, differences are to the row before (to zero for the
+//! first), modulo 2^64:
+//!
+//! | field | what |
+//! | --- | --- |
+//! | runs | [ids and revisions](super::runs); how many rows there are |
+//! | date | column: differences of the date, in seconds since 1970 |
+//! | product | column: zero for the first row of a product, which is the next of the list of products; else the product's place in the list, from 1 |
+//! | region | column: the region's place in the list of regions, from 0 |
+//! | qty | column: the quantity less 1 |
+//! | first costs | column, one number for each product: its cost in its first row |
+//! | costs | column, one number for each other row: its cost less that in the product's row before |
+//! | tax rate | `u`: ten-thousandths of a percent |
+//! | tax | column: the tax less the amount times the rate, rounded half up to two decimals and at most 999,999,999.9999 |
+//! | by date | flag: whether creation is told less the row's date, read as UTC |
+//! | created | column: differences of the creation |
+//! | updated | column: the update less the creation |
+//! | voids | list of how many rows that are not void are before each void (`u`) |
+//! | voided | column, one number for each void: the deletion less the update |
+//!
+//! In the texts: products, regions, each 0 and one text, in which every product ends in a line feed; or, where one has a line feed in it, 1, the list of
+//! their lengths in bytes (`u`), and one text.
+
+use chrono::{DateTime, Datelike, NaiveDateTime};
+use serde::{Deserialize, Serialize};
+
+use super::super::capped::Capped;
+use super::super::{EncodeError, Flaw, MAX_PRODUCT_BYTES, MAX_REGION_BYTES, MAX_ROWS};
+use super::column::{Column, gaps, marked};
+use super::runs::Runs;
+use super::tax::TaxGuess;
+use super::texts::{Dictionary, Texts};
+use crate::domain::ids::{LedgerId, Run};
+use crate::domain::money::Money;
+use crate::domain::sale::{Sale, SaleContent};
+use crate::domain::time::{FIRST_YEAR, LAST_YEAR, UtcMillis};
+
+/// The numbers of some rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct RowNumbers {
+    runs: Runs,
+    date: Column,
+    product: Column,
+    region: Column,
+    qty: Column,
+    first_costs: Column,
+    costs: Column,
+    tax_rate: u32,
+    tax: Column,
+    by_date: bool,
+    created: Column,
+    updated: Column,
+    voids: Capped<u32, MAX_ROWS>,
+    voided: Column,
+}
+
+/// The texts of some rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct RowTexts<'a> {
+    #[serde(borrow)]
+    products: Texts<'a>,
+    #[serde(borrow)]
+    regions: Texts<'a>,
+}
+
+/// Turns rows of one ledger, at most [`MAX_ROWS`], into columns.
+pub(super) fn pack(sales: &[Sale]) -> Result<(RowNumbers, RowTexts<'static>), EncodeError> {
+    let mut regions = Dictionary::default();
+    let region: Vec<_> = sales
+        .iter()
+        .map(|sale| place(regions.number(&sale.content.region)))
+        .collect();
+    let goods = Goods::of(sales);
+    let guess = TaxGuess::of(sales.iter().map(|sale| &sale.content));
+    let tax = |c: &SaleContent| c.tax.units() - guess.tax(c.qty, c.cost);
+    let (by_date, created) = pack_created(sales);
+    let voided: Vec<_> = sales
+        .iter()
+        .filter_map(|sale| Some(sale.deleted_at?.0.wrapping_sub(sale.updated_at.0)))
+        .collect();
+    let numbers = RowNumbers {
+        runs: Runs::pack(&Run::group(sales.iter().map(|sale| (sale.id, sale.revision)))),
+        date: Column::pack(&differences(sales.iter().map(wall_seconds))),
+        product: Column::pack(&goods.product),
+        region: Column::pack(&region),
+        qty: column(sales, |sale| i64::from(sale.content.qty) - 1),
+        first_costs: Column::pack(&goods.first_costs),
+        costs: Column::pack(&goods.costs),
+        tax_rate: guess.0,
+        tax: column(sales, |sale| tax(&sale.content)),
+        by_date,
+        created,
+        updated: column(sales, |sale| sale.updated_at.0.wrapping_sub(sale.created_at.0)),
+        voids: Capped(gaps(sales.iter().map(Sale::is_void))),
+        voided: Column::pack(&voided),
+    };
+    let texts = RowTexts {
+        products: Texts::pack(&goods.products.texts, MAX_PRODUCT_BYTES)?,
+        regions: Texts::pack(&regions.texts, MAX_REGION_BYTES)?,
+    };
+    Ok((numbers, texts))
+}
+
+impl RowNumbers {
+    /// The rows, of this ledger.
+    pub(super) fn unpack(self, texts: &RowTexts<'_>, ledger: LedgerId) -> Result<Vec<Sale>, Flaw> {
+        let runs = self.runs.unpack()?;
+        let rows = runs.iter().map(|run| run.count as usize).sum();
+        if rows == 0 {
+            return Err(Flaw::Rows);
+        }
+        let dates = unpack_dates(self.date.unpack(rows)?)?;
+        let products = texts.products.unpack(MAX_PRODUCT_BYTES)?;
+        let regions = texts.regions.unpack(MAX_REGION_BYTES)?;
+        let goods = unpack_goods(self.product.unpack(rows)?, products.len(), self.first_costs, self.costs)?;
+        let region = self.region.unpack(rows)?;
+        let qty = self.qty.unpack(rows)?;
+        let tax = self.tax.unpack(rows)?;
+        let created = unpack_created(self.created.unpack(rows)?, self.by_date.then_some(&dates));
+        let updated = self.updated.unpack(rows)?;
+        let guess = TaxGuess(self.tax_rate);
+        let mut sales = Vec::with_capacity(rows);
+        for run in runs {
+            for id in run.ids() {
+                let at = sales.len();
+                let (product, cost) = goods[at];
+                let qty = qty[at]
+                    .checked_add(1)
+                    .and_then(|qty| u32::try_from(qty).ok())
+                    .ok_or(Flaw::Columns)?;
+                let created_at = UtcMillis(created[at]);
+                let content = SaleContent {
+                    date: dates[at],
+                    product: products[product].to_owned(),
+                    region: (*listed(&regions, region[at])?).to_owned(),
+                    qty,
+                    cost,
+                    tax: money(guess.tax(qty, cost).checked_add(tax[at]))?,
+                };
+                sales.push(Sale {
+                    id,
+                    ledger,
+                    revision: run.revision,
+                    content,
+                    created_at,
+                    updated_at: UtcMillis(created_at.0.wrapping_add(updated[at])),
+                    deleted_at: None,
+                });
+            }
+        }
+        let voids = marked(self.voids.0, rows)?;
+        for (at, after) in voids.iter().zip(self.voided.unpack(voids.len())?) {
+            let sale = &mut sales[*at];
+            sale.deleted_at = Some(UtcMillis(sale.updated_at.0.wrapping_add(after)));
+        }
+        Ok(sales)
+    }
+}
+
+/// What the rows have of products and costs.
+struct Goods<'a> {
+    products: Dictionary<'a>,
+    product: Vec<i64>,
+    first_costs: Vec<i64>,
+    costs: Vec<i64>,
+}
+
+impl<'a> Goods<'a> {
+    fn of(sales: &'a [Sale]) -> Self {
+        let mut goods = Self {
+            products: Dictionary::default(),
+            product: Vec::with_capacity(sales.len()),
+            first_costs: Vec::new(),
+            costs: Vec::with_capacity(sales.len()),
+        };
+        let mut last_costs = Vec::new();
+        for content in sales.iter().map(|sale| &sale.content) {
+            let (at, cost) = (goods.products.number(&content.product), content.cost.units());
+            if let Some(last) = last_costs.get_mut(at) {
+                goods.product.push(place(at + 1));
+                goods.costs.push(cost - *last);
+                *last = cost;
+            } else {
+                goods.product.push(0);
+                goods.first_costs.push(cost);
+                last_costs.push(cost);
+            }
+        }
+        goods
+    }
+}
+
+/// For each row the place of its product, below `products`, and its cost.
+fn unpack_goods(
+    product: Vec<i64>,
+    products: usize,
+    first_costs: Column,
+    costs: Column,
+) -> Result<Vec<(usize, Money)>, Flaw> {
+    let firsts = product.iter().filter(|place| **place == 0).count();
+    if firsts > products {
+        return Err(Flaw::Columns);
+    }
+    let mut later_costs = costs.unpack(product.len() - firsts)?.into_iter();
+    let mut first_costs = first_costs.unpack(firsts)?.into_iter();
+    let mut seen: Vec<Money> = Vec::with_capacity(firsts);
+    let mut goods = Vec::with_capacity(product.len());
+    for place in product {
+        let at = if place == 0 {
+            seen.push(money(first_costs.next())?);
+            seen.len() - 1
+        } else {
+            let at = usize::try_from(place - 1).map_err(|_| Flaw::Columns)?;
+            let last = seen.get_mut(at).ok_or(Flaw::Columns)?;
+            let step = later_costs.next().ok_or(Flaw::Columns)?;
+            *last = money(last.units().checked_add(step))?;
+            at
+        };
+        goods.push((at, seen[at]));
+    }
+    Ok(goods)
+}
+
+/// Creation, told by the date where that is shorter: it is for sales that were entered as they were made, and it isn't for imported ones.
+fn pack_created(sales: &[Sale]) -> (bool, Column) {
+    let absolute = Column::pack(&differences(sales.iter().map(|sale| sale.created_at.0)));
+    let since_date = |sale: &Sale| sale.created_at.0.wrapping_sub(wall_seconds(sale) * 1_000);
+    let by_date = Column::pack(&differences(sales.iter().map(since_date)));
+    if by_date.bytes() < absolute.bytes() {
+        (true, by_date)
+    } else {
+        (false, absolute)
+    }
+}
+
+fn unpack_created(steps: Vec<i64>, dates: Option<&Vec<NaiveDateTime>>) -> Vec<i64> {
+    let mut created = sums(steps);
+    if let Some(dates) = dates {
+        for (created, date) in created.iter_mut().zip(dates) {
+            *created = created.wrapping_add(date.and_utc().timestamp_millis());
+        }
+    }
+    created
+}
+
+fn unpack_dates(steps: Vec<i64>) -> Result<Vec<NaiveDateTime>, Flaw> {
+    let date = |seconds| {
+        let date = DateTime::from_timestamp(seconds, 0)?.naive_utc();
+        (FIRST_YEAR..=LAST_YEAR).contains(&date.year()).then_some(date)
+    };
+    sums(steps)
+        .into_iter()
+        .map(|seconds| date(seconds).ok_or(Flaw::Date))
+        .collect()
+}
+
+fn wall_seconds(sale: &Sale) -> i64 {
+    sale.content.date.and_utc().timestamp()
+}
+
+fn column(sales: &[Sale], number: impl Fn(&Sale) -> i64) -> Column {
+    Column::pack(&sales.iter().map(number).collect::<Vec<_>>())
+}
+
+fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut last = 0;
+    numbers
+        .map(|number| {
+            let step = number.wrapping_sub(last);
+            last = number;
+            step
+        })
+        .collect()
+}
+
+fn sums(steps: Vec<i64>) -> Vec<i64> {
+    let mut last = 0_i64;
+    steps
+        .into_iter()
+        .map(|step| {
+            last = last.wrapping_add(step);
+            last
+        })
+        .collect()
+}
+
+fn listed<T>(list: &[T], place: i64) -> Result<&T, Flaw> {
+    usize::try_from(place)
+        .ok()
+        .and_then(|place| list.get(place))
+        .ok_or(Flaw::Columns)
+}
+
+fn money(units: Option<i64>) -> Result<Money, Flaw> {
+    units.and_then(|units| Money::from_units(units).ok()).ok_or(Flaw::Money)
+}
+
+fn place(at: usize) -> i64 {
+    i64::try_from(at).expect("a place in a list of at most MAX_ROWS texts")
+}

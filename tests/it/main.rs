@@ -1,0 +1,10 @@
+//! Tests of the whole against real parts: one binary, so that all of them share one broker.
+
+mod amqp_branch;
+mod amqp_hq;
+mod amqp_leaks;
+mod amqp_rights;
+mod architecture;
+mod model;
+mod simulation;
+mod support;

@@ -1,0 +1,100 @@
+//! Layer 2 of the proof: seeded days of some branches and HQ, with the real machine, the real codec and both real databases.
+//!
+//! Only the clock, the broker and the people are simulated. Faults come at random; then everything works again, and all must converge. After each step the
+//! checkers of `checks` look for a broken promise. A seed that fails prints the command that replays it.
+
+mod checks;
+mod rng;
+mod world;
+
+use branchline::domain::ids::BranchCode;
+use branchline::domain::time::UtcMillis;
+use branchline::protocol::identity::Login;
+use branchline::store::hq::{HqDb, Incoming};
+use branchline::wire;
+use world::World;
+
+/// How many seeds `make test` runs; `make simulate SEEDS=…` asks for more.
+const SEEDS: u64 = 150;
+/// How many things happen in one seed before all faults end.
+const STEPS: usize = 400;
+
+/// Seeds that once found a mistake, and what it was.
+const NAMED: &[(u64, &str)] = &[];
+
+fn run(seed: u64) -> Result<(), String> {
+    let mut world = World::new(seed);
+    for step in 0..STEPS {
+        world.step();
+        checks::each_step(&mut world).map_err(|why| format!("step {step}: {why}"))?;
+    }
+    world.heal();
+    checks::converged(&mut world).map_err(|why| format!("after healing: {why}"))
+}
+
+fn prove(seeds: impl Iterator<Item = u64> + Send) {
+    let seeds = std::sync::Mutex::new(seeds);
+    let failures = std::sync::Mutex::new(Vec::new());
+    let count = std::sync::atomic::AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(seed) = { seeds.lock().unwrap().next() } {
+                    count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let outcome = std::panic::catch_unwind(|| run(seed));
+                    let outcome = outcome.unwrap_or_else(|_| Err("it panicked; see above".into()));
+                    if let Err(why) = outcome {
+                        failures.lock().unwrap().push(format!(
+                            "seed {seed}: {why}\n  replay: BRANCHLINE_SEED={seed} cargo test --test it simulation::one_seed"
+                        ));
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    println!("simulated {} seeds of {STEPS} steps", count.into_inner());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a whole number, not `{text}`")),
+    )
+}
+
+#[test]
+fn many_seeds() {
+    let first = number("BRANCHLINE_FIRST_SEED").unwrap_or(1);
+    prove(first..first + number("BRANCHLINE_SEEDS").unwrap_or(SEEDS));
+}
+
+#[test]
+fn one_seed() {
+    prove(
+        number("BRANCHLINE_SEED")
+            .into_iter()
+            .chain(NAMED.iter().map(|(seed, _)| *seed)),
+    );
+}
+
+/// HQ's part: reads what the broker hands out, applies it in one transaction, and seals the answers.
+fn hq_group(db: &mut HqDb, now: UtcMillis, group: &[(BranchCode, Vec<u8>)]) -> Vec<(BranchCode, Vec<u8>)> {
+    let read = |(_, bytes): &(BranchCode, Vec<u8>)| Incoming::Message {
+        login: Login::Own,
+        message: wire::decode_uplink(bytes).expect("HQ reads all that a branch writes"),
+    };
+    let incoming: Vec<_> = group.iter().map(read).collect();
+    let answers = db
+        .commit_group(now, &wire::READS, &incoming)
+        .expect("HQ's database works");
+    let sealed = group
+        .iter()
+        .zip(answers)
+        .filter_map(|((branch, _), answer)| Some((branch.clone(), answer?)));
+    sealed
+        .map(|(branch, answer)| (branch, wire::encode_downlink(&answer).expect("HQ writes its answers")))
+        .collect()
+}

@@ -1,0 +1,195 @@
+//! The checkers: each promise of the design, asked of both databases as anybody could ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use branchline::domain::read::SaleRow;
+use branchline::domain::sync_state::SyncState;
+use branchline::sync::worker::Worker;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
+
+use super::world::{World, limits};
+
+/// One row of HQ's `sales`, read with plain SQL.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub(crate) struct HqRow {
+    #[diesel(sql_type = Text)]
+    pub(crate) branch: String,
+    #[diesel(sql_type = Binary)]
+    pub(crate) ledger: Vec<u8>,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) external_id: i64,
+    #[diesel(sql_type = Integer)]
+    pub(crate) revision: i32,
+    #[diesel(sql_type = Text)]
+    pub(crate) product: String,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) qty: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) cost: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) tax: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) created_at: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) deleted_at: Option<i64>,
+}
+
+/// What HQ holds, by branch, ledger and id.
+type AtHq = BTreeMap<(String, Vec<u8>, i64), HqRow>;
+
+fn at_hq(world: &mut World) -> AtHq {
+    let path = world.hq.path.to_str().unwrap();
+    let reader = world
+        .hq
+        .reader
+        .get_or_insert_with(|| SqliteConnection::establish(path).unwrap());
+    let rows = diesel::sql_query(
+        "SELECT branch, ledger, external_id, revision, product, qty, cost, tax, created_at, deleted_at FROM sales",
+    );
+    let rows: Vec<HqRow> = rows.load(reader).unwrap();
+    rows.into_iter()
+        .map(|row| ((row.branch.clone(), row.ledger.clone(), row.external_id), row))
+        .collect()
+}
+
+/// What must hold at every moment.
+pub(crate) fn each_step(world: &mut World) -> Result<(), String> {
+    let hq = at_hq(world);
+    once_and_only_what_was_sold(world, &hq)?;
+    for at in 0..world.offices.len() {
+        let out = world.offices[at]
+            .worker
+            .as_ref()
+            .map_or(0, |worker| Worker::machine(worker).in_flight());
+        if out > limits().window {
+            return Err(format!("{out} batches are out"));
+        }
+        let rows = world.rows(at);
+        no_gap_in_the_ids(at, &rows)?;
+        if !world.amnesia {
+            acked_is_stored(world, at, &rows, &hq)?;
+        }
+    }
+    if world.tick % 16 == 0 {
+        audits(world)?;
+    }
+    Ok(())
+}
+
+/// What must hold when all faults have ended and everybody has been heard.
+pub(crate) fn converged(world: &mut World) -> Result<(), String> {
+    let hq = at_hq(world);
+    once_and_only_what_was_sold(world, &hq)?;
+    audits(world)?;
+    for at in 0..world.offices.len() {
+        let status = world.offices[at].till().status().unwrap();
+        if status.pending + status.sent > 0 {
+            return Err(format!("office {at} does not settle: {status:?}"));
+        }
+        if status.conflicts > 0 && !world.amnesia {
+            return Err(format!(
+                "office {at} has conflicts, though no database was copied or restored: {status:?}"
+            ));
+        }
+        if status.in_step() != (status.rejected + status.conflicts == 0) {
+            return Err(format!("office {at} does not know whether it is in step: {status:?}"));
+        }
+        let rows = world.rows(at);
+        no_gap_in_the_ids(at, &rows)?;
+        acked_is_stored(world, at, &rows, &hq)?;
+        if !world.amnesia {
+            same_sums(world, at, &rows, &hq)?;
+        }
+    }
+    Ok(())
+}
+
+fn audits(world: &mut World) -> Result<(), String> {
+    for at in 0..world.offices.len() {
+        let audit = world.offices[at].till().audit().unwrap();
+        if !audit.is_clean() {
+            return Err(format!("office {at}: {audit:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn once_and_only_what_was_sold(world: &World, hq: &AtHq) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for row in hq.values() {
+        if !seen.insert((&row.branch, row.created_at)) {
+            return Err(format!("HQ counts a sale twice: {row:?}"));
+        }
+        let known = world.written.iter().any(|((branch, created_at), revisions)| {
+            branch.as_str() == row.branch
+                && created_at.0 == row.created_at
+                && revisions.iter().any(|sale| {
+                    i64::from(sale.revision.get()) == i64::from(row.revision)
+                        && sale.content.product == row.product
+                        && i64::from(sale.content.qty) == row.qty
+                        && sale.content.cost.units() == row.cost
+                        && sale.content.tax.units() == row.tax
+                        && sale.deleted_at.map(|at| at.0) == row.deleted_at
+                })
+        });
+        if !known {
+            return Err(format!("HQ holds what nobody sold: {row:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn no_gap_in_the_ids(at: usize, rows: &[SaleRow]) -> Result<(), String> {
+    let ids = rows.iter().map(|row| row.sale.id.get());
+    let expected = (1..=i64::try_from(rows.len()).unwrap()).rev();
+    if ids.eq(expected) {
+        Ok(())
+    } else {
+        Err(format!("office {at} has a gap in its ids"))
+    }
+}
+
+/// What the screen shows as acked is at HQ, at that revision or a newer one.
+fn acked_is_stored(world: &World, at: usize, rows: &[SaleRow], hq: &AtHq) -> Result<(), String> {
+    let branch = world.offices[at].code.to_string();
+    for row in rows {
+        let key = (branch.clone(), row.sale.ledger.as_bytes().to_vec(), row.sale.id.get());
+        let held = hq.get(&key);
+        if row.sync == SyncState::Acked
+            && held.is_none_or(|held| i64::from(held.revision) < i64::from(row.sale.revision.get()))
+        {
+            return Err(format!("office {at} shows {row:?} as acked, and HQ holds {held:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Counts, quantities and amounts are the same on both sides, but for what HQ refused.
+fn same_sums(world: &World, at: usize, rows: &[SaleRow], hq: &AtHq) -> Result<(), String> {
+    let branch = world.offices[at].code.to_string();
+    let here = rows
+        .iter()
+        .filter(|row| row.sync == SyncState::Acked && !row.sale.is_void());
+    let here = here.fold((0, 0, 0), |(count, qty, amount), row| {
+        let sold = i64::from(row.sale.content.qty);
+        (count + 1, qty + sold, amount + sold * row.sale.content.cost.units())
+    });
+    let refused: BTreeSet<_> = rows
+        .iter()
+        .filter(|row| row.sync != SyncState::Acked)
+        .map(|row| row.sale.id.get())
+        .collect();
+    let there = hq
+        .values()
+        .filter(|row| row.branch == branch && row.deleted_at.is_none());
+    let there = there.filter(|row| !refused.contains(&row.external_id));
+    let there = there.fold((0, 0, 0), |(count, qty, amount), row| {
+        (count + 1, qty + row.qty, amount + row.qty * row.cost)
+    });
+    if here == there {
+        Ok(())
+    } else {
+        Err(format!("office {at} has {here:?}, HQ {there:?}"))
+    }
+}

@@ -1,0 +1,556 @@
+//! The simulated world: branches with their databases, a broker, HQ with its database, and everything that befalls them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+use branchline::domain::event::LinkTrouble;
+use branchline::domain::ids::BranchCode;
+use branchline::domain::money::Money;
+use branchline::domain::read::{Anchor, Filter, PageRequest, SaleRow, Sort};
+use branchline::domain::sale::{Sale, SaleContent};
+use branchline::domain::time::{Tick, UtcMillis, parse_wall};
+use branchline::protocol::Now;
+use branchline::protocol::backoff::Backoff;
+use branchline::protocol::uplink::{Event, Limits};
+use branchline::store::branch::{BranchDb, Choice};
+use branchline::store::hq::HqDb;
+use branchline::sync::line::{event_of, seal};
+use branchline::sync::worker::{Order, Worker};
+use branchline::transport::LinkEvent;
+use branchline::wire;
+use diesel::SqliteConnection;
+use tempfile::TempDir;
+
+use super::rng::Rng;
+
+/// When the simulated world begins: 1 December 2026.
+const BEGINNING: i64 = 1_796_083_200_000;
+/// The branches. The last two are one branch twice: a copied database, once it has been copied.
+const CODES: [&str; 3] = ["TUNIS-01", "SFAX-02", "TUNIS-01"];
+
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) tick: u64,
+    pub(crate) offices: Vec<Office>,
+    pub(crate) broker: Broker,
+    pub(crate) hq: Hq,
+    /// Every revision of every sale that was ever saved, by branch and moment of entry.
+    pub(crate) written: BTreeMap<(BranchCode, UtcMillis), Vec<Sale>>,
+    /// HQ has forgotten something, or a branch has: what was promised before may not hold until all have spoken again.
+    pub(crate) amnesia: bool,
+    profile: Profile,
+    dir: TempDir,
+}
+
+/// Which faults a seed has; each in percent of all steps.
+struct Profile {
+    lines: usize,
+    crashes: usize,
+    restores: usize,
+    forgetful: Forgetful,
+}
+
+/// Whose database is restored from a backup now and then.
+enum Forgetful {
+    Hq,
+    Branches,
+}
+
+/// A branch's box.
+pub(crate) struct Office {
+    pub(crate) code: BranchCode,
+    path: PathBuf,
+    /// The connection of the screen.
+    pub(crate) till: Option<BranchDb>,
+    pub(crate) worker: Option<Worker<BranchDb>>,
+    up: bool,
+    opening: bool,
+    unconfirmed: VecDeque<[u8; 16]>,
+}
+
+#[derive(Default)]
+pub(crate) struct Broker {
+    /// What waits for HQ, with the branch that sent it.
+    pub(crate) sales: VecDeque<(BranchCode, Vec<u8>)>,
+    receipts: BTreeMap<BranchCode, VecDeque<Vec<u8>>>,
+}
+
+pub(crate) struct Hq {
+    pub(crate) path: PathBuf,
+    pub(crate) db: Option<HqDb>,
+    /// Somebody who reads along with SQL.
+    pub(crate) reader: Option<SqliteConnection>,
+    backup: Option<PathBuf>,
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        confirm_ms: 30_000,
+        answer_ms: 30_000,
+        connect_ms: 45_000,
+        hello_idle_ms: 300_000,
+        hello_cap_ms: 3_600_000,
+        refusals_ms: 3_600_000,
+        window: 4,
+        batch_rows: 8,
+        reconnect: Backoff {
+            first_ms: 1_000,
+            cap_ms: 60_000,
+        },
+        retry: Backoff {
+            first_ms: 5_000,
+            cap_ms: 300_000,
+        },
+        writes: wire::WRITES.to_vec(),
+    }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        // Memory, where there is such a place: the simulation is about order, not about disks.
+        let shm = Path::new("/dev/shm");
+        let dir = if shm.is_dir() {
+            tempfile::tempdir_in(shm)
+        } else {
+            tempfile::tempdir()
+        }
+        .unwrap();
+        let forgetful = if rng.percent(50) {
+            Forgetful::Hq
+        } else {
+            Forgetful::Branches
+        };
+        let profile = Profile {
+            lines: rng.below(25),
+            crashes: rng.below(8),
+            restores: rng.below(4),
+            forgetful,
+        };
+        let path = dir.path().join("hq.db");
+        let db = HqDb::create(&path, rng.bits(), UtcMillis(BEGINNING)).unwrap();
+        let hq = Hq {
+            path,
+            db: Some(db),
+            reader: None,
+            backup: None,
+        };
+        let mut world = Self {
+            rng,
+            tick: 0,
+            offices: Vec::new(),
+            broker: Broker::default(),
+            hq,
+            written: BTreeMap::new(),
+            amnesia: false,
+            profile,
+            dir,
+        };
+        for code in &CODES[..2] {
+            world.found(code);
+        }
+        world
+    }
+
+    fn found(&mut self, code: &str) {
+        let code = BranchCode::parse(code).unwrap();
+        let path = self.dir.path().join(format!("branch-{}.db", self.offices.len()));
+        let bits = self.rng.bits();
+        drop(BranchDb::create(&path, &code, bits, self.wall()).unwrap());
+        self.move_in(code, path);
+    }
+
+    fn move_in(&mut self, code: BranchCode, path: PathBuf) {
+        let office = Office {
+            code,
+            path,
+            till: None,
+            worker: None,
+            up: false,
+            opening: false,
+            unconfirmed: VecDeque::new(),
+        };
+        self.offices.push(office);
+        self.start(self.offices.len() - 1);
+    }
+
+    pub(crate) fn wall(&self) -> UtcMillis {
+        UtcMillis(BEGINNING + i64::try_from(self.tick).unwrap())
+    }
+
+    fn now(&mut self) -> Now {
+        Now {
+            tick: Tick(self.tick),
+            wall: self.wall(),
+            luck: self.rng.bits(),
+        }
+    }
+
+    // ---- what programs do
+
+    fn start(&mut self, at: usize) {
+        if self.offices[at].worker.is_some() {
+            return;
+        }
+        let (path, code) = (self.offices[at].path.clone(), self.offices[at].code.clone());
+        self.offices[at].till = Some(BranchDb::open(&path, Some(&code)).unwrap());
+        let journal = BranchDb::open(&path, Some(&code)).unwrap();
+        let now = self.now();
+        let (worker, first) = Worker::start(journal, limits(), "broker:5672/".into(), now).unwrap();
+        self.offices[at].worker = Some(worker);
+        self.feed(at, first);
+    }
+
+    fn feed(&mut self, at: usize, event: Event) {
+        let Some(mut worker) = self.offices[at].worker.take() else {
+            return;
+        };
+        let (tick, wall) = (Tick(self.tick), self.wall());
+        let rng = &mut self.rng;
+        let orders = worker
+            .step(event, &mut || Now {
+                tick,
+                wall,
+                luck: rng.bits(),
+            })
+            .unwrap();
+        self.offices[at].worker = Some(worker);
+        for order in orders {
+            match order {
+                Order::Open => self.offices[at].opening = true,
+                Order::Close => self.offices[at].hang_up(),
+                Order::Publish {
+                    message,
+                    version,
+                    expires_ms,
+                } => {
+                    let sealed = seal(&message, version, expires_ms).unwrap();
+                    let office = &mut self.offices[at];
+                    if office.up {
+                        office.unconfirmed.push_back(sealed.id);
+                        self.broker.sales.push_back((office.code.clone(), sealed.body));
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, at: usize) {
+        if std::mem::take(&mut self.offices[at].opening) {
+            self.offices[at].up = true;
+            self.feed(at, Event::LinkUp);
+        }
+    }
+
+    fn cut(&mut self, at: usize) {
+        if self.offices[at].up || self.offices[at].opening {
+            self.offices[at].hang_up();
+            self.feed(at, Event::LinkDown(LinkTrouble::Lost));
+        }
+    }
+
+    fn confirm(&mut self, at: usize) {
+        if let Some(name) = self.offices[at].unconfirmed.pop_front() {
+            self.feed(at, Event::Confirmed(name));
+        }
+    }
+
+    fn hear(&mut self, at: usize) {
+        let code = self.offices[at].code.clone();
+        let next = self.broker.receipts.get_mut(&code).and_then(VecDeque::pop_front);
+        if let Some(event) = next.and_then(|bytes| event_of(LinkEvent::Arrived(bytes))) {
+            self.feed(at, event);
+        }
+    }
+
+    fn wake(&mut self, at: usize) {
+        let due = self.offices[at].worker.as_ref().and_then(Worker::wake_at);
+        if due.is_some_and(|due| due.0 <= self.tick) {
+            self.feed(at, Event::Woke);
+        }
+    }
+
+    /// HQ takes the first messages in one group, and answers unless it dies first.
+    fn hq_takes(&mut self, count: usize, dies: bool) {
+        let group: Vec<_> = self.broker.sales.iter().take(count).cloned().collect();
+        if group.is_empty() {
+            return;
+        }
+        let now = self.wall();
+        let db = self.hq.db.as_mut().expect("HQ's database is open between steps");
+        let replies = super::hq_group(db, now, &group);
+        if dies {
+            self.reopen_hq();
+            return;
+        }
+        self.broker.sales.drain(..group.len());
+        for (branch, bytes) in replies {
+            self.broker.receipts.entry(branch).or_default().push_back(bytes);
+        }
+    }
+
+    fn reopen_hq(&mut self) {
+        self.hq.db = None;
+        self.hq.reader = None;
+        self.hq.db = Some(HqDb::open(&self.hq.path).unwrap());
+    }
+
+    // ---- what people do
+
+    fn content(&mut self) -> SaleContent {
+        let day = self.wall().to_utc().date_naive() - chrono::Days::new(u64::try_from(self.rng.below(3)).unwrap());
+        // Now and then a date that HQ must refuse.
+        let day = if self.rng.percent(4) {
+            day + chrono::Days::new(40)
+        } else {
+            day
+        };
+        SaleContent {
+            date: parse_wall(&format!("{day} 12:00:00")).unwrap(),
+            product: ["PENS", "PAPER", "WHITE METAL LANTERN", "CAFÉ"][self.rng.below(4)].into(),
+            region: ["East", "West"][self.rng.below(2)].into(),
+            qty: u32::try_from(self.rng.below(90) + 1).unwrap(),
+            cost: Money::from_units(i64::try_from(self.rng.below(200_000)).unwrap()).unwrap(),
+            tax: Money::from_units(i64::try_from(self.rng.below(20_000)).unwrap()).unwrap(),
+        }
+    }
+
+    fn sell(&mut self, at: usize) {
+        let content = self.content();
+        let now = self.wall();
+        let saved = self.offices[at].till().save_sale(&content, None, now).unwrap();
+        self.write_down(at, saved);
+    }
+
+    fn change(&mut self, at: usize) {
+        let rows = self.rows(at);
+        if rows.is_empty() {
+            return;
+        }
+        let row = rows[self.rng.below(rows.len())].clone();
+        let (id, from, now) = (row.sale.id, row.sale.revision, self.wall());
+        let content = self.content();
+        let conflict = matches!(row.sync, branchline::domain::sync_state::SyncState::Conflict { .. });
+        let void = self.rng.percent(25);
+        let mine = self.rng.percent(50);
+        let till = self.offices[at].till();
+        let saved = if conflict {
+            till.resolve(id, if mine { Choice::KeepMine } else { Choice::TakeHq }, now)
+        } else if row.sale.is_void() {
+            return;
+        } else if void {
+            till.void_sale(id, from, now)
+        } else {
+            till.save_edit(id, from, &content, None, now)
+        };
+        self.write_down(at, saved.unwrap());
+    }
+
+    fn write_down(&mut self, at: usize, sale: Sale) {
+        let key = (self.offices[at].code.clone(), sale.created_at);
+        self.written.entry(key).or_default().push(sale);
+        self.feed(at, Event::SalesWaiting);
+    }
+
+    pub(crate) fn rows(&mut self, at: usize) -> Vec<SaleRow> {
+        let request = PageRequest {
+            filter: Filter::default(),
+            sort: Sort::default(),
+            anchor: Anchor::Top,
+            limit: 100_000,
+        };
+        self.offices[at].till().page(&request).unwrap().rows
+    }
+
+    // ---- what befalls them
+
+    /// One thing happens.
+    pub(crate) fn step(&mut self) {
+        // Every step has a moment of its own, so that a sale is known by the moment of its entry.
+        self.tick += 1;
+        let at = self.rng.below(self.offices.len());
+        match self.rng.below(100) {
+            0..14 => self.sell(at),
+            14..20 => self.change(at),
+            20..40 => {
+                self.tick += u64::try_from(self.rng.below(60_000)).unwrap();
+                (0..self.offices.len()).for_each(|at| self.wake(at));
+            }
+            40..50 => self.open(at),
+            50..64 => self.confirm(at),
+            64..78 => {
+                let count = 1 + self.rng.below(3);
+                self.hq_takes(count, false);
+            }
+            78..94 => self.hear(at),
+            94..95 => self.tick += u64::try_from(self.rng.below(40_000_000)).unwrap(),
+            _ => self.start(at),
+        }
+        if self.rng.percent(self.profile.lines) {
+            self.line_fault(at);
+        }
+        if self.rng.percent(self.profile.crashes) {
+            self.crash(at);
+        }
+        if self.profile.restores > 0 && self.rng.below(300) < self.profile.restores {
+            self.amnesia_strikes(at);
+        }
+    }
+
+    fn line_fault(&mut self, at: usize) {
+        let waiting = self.broker.sales.len();
+        let code = self.offices[at].code.clone();
+        let receipts = self.broker.receipts.entry(code).or_default();
+        let which = self.rng.below(receipts.len());
+        match self.rng.below(7) {
+            0 | 1 => self.cut(at),
+            2 => drop(receipts.remove(which)),
+            3 => receipts.extend(receipts.get(which).cloned().into_iter().collect::<Vec<_>>()),
+            4 if waiting > 1 => {
+                let other = self.rng.below(waiting);
+                self.broker.sales.swap(0, other);
+            }
+            5 if waiting > 0 => {
+                let again = self.broker.sales[self.rng.below(waiting)].clone();
+                self.broker.sales.push_back(again);
+            }
+            6 if receipts.len() > 1 => receipts.swap(0, which),
+            _ => {}
+        }
+    }
+
+    fn crash(&mut self, at: usize) {
+        match self.rng.below(6) {
+            0..3 => self.offices[at].crash(),
+            3 | 4 => self.hq_takes(2, true),
+            _ => {
+                // The broker is lost whole.
+                self.broker = Broker::default();
+                (0..self.offices.len()).for_each(|at| self.cut(at));
+            }
+        }
+    }
+
+    /// A database is not what it was. In one seed it is HQ's or the branches', never both: applied counts can't tell a restored HQ while two boxes of one branch add to
+    /// the same count.
+    fn amnesia_strikes(&mut self, at: usize) {
+        match self.profile.forgetful {
+            Forgetful::Hq if self.hq.backup.is_none() => self.back_up_hq(),
+            Forgetful::Hq => self.restore_hq(),
+            Forgetful::Branches if self.offices.len() < CODES.len() && self.rng.percent(30) => self.copy_branch(),
+            Forgetful::Branches => self.restore_branch(at),
+        }
+    }
+
+    fn restore_hq(&mut self) {
+        self.amnesia = true;
+        self.hq.db = None;
+        self.hq.reader = None;
+        let backup = self.hq.backup.clone().expect("a backup was made before");
+        copy_database(&backup, &self.hq.path);
+        if self.rng.percent(30) {
+            self.hq.backup = None;
+        }
+        self.reopen_hq();
+    }
+
+    /// Somebody copies the first branch's database to another box, and both go on.
+    fn copy_branch(&mut self) {
+        self.amnesia = true;
+        let copy = self.dir.path().join("branch-copy.db");
+        self.offices[0].crash();
+        copy_database(&self.offices[0].path.clone(), &copy);
+        self.move_in(BranchCode::parse(CODES[2]).unwrap(), copy);
+        self.start(0);
+    }
+
+    fn back_up_hq(&mut self) {
+        let backup = self.dir.path().join("hq-backup.db");
+        self.hq.db = None;
+        self.hq.reader = None;
+        copy_database(&self.hq.path.clone(), &backup);
+        self.hq.backup = Some(backup);
+        self.reopen_hq();
+    }
+
+    /// The first time a backup is made; later it is what the branch goes on with.
+    fn restore_branch(&mut self, at: usize) {
+        let path = self.offices[at].path.clone();
+        let backup = path.with_extension("backup");
+        self.offices[at].crash();
+        if backup.exists() {
+            self.amnesia = true;
+            copy_database(&backup, &path);
+        } else {
+            copy_database(&path, &backup);
+        }
+        self.start(at);
+    }
+
+    /// Everything works again, one box of a branch at a time, for as long as it takes.
+    pub(crate) fn heal(&mut self) {
+        for round in 0..3_000 {
+            let turn = (round / 100) % self.offices.len();
+            for other in (0..self.offices.len()).filter(|other| *other != turn) {
+                self.cut(other);
+            }
+            self.start(turn);
+            self.open(turn);
+            while !self.offices[turn].unconfirmed.is_empty() {
+                self.confirm(turn);
+            }
+            while !self.broker.sales.is_empty() {
+                self.hq_takes(8, false);
+            }
+            let code = self.offices[turn].code.clone();
+            while self.offices[turn].up && self.broker.receipts.get(&code).is_some_and(|queue| !queue.is_empty()) {
+                self.hear(turn);
+            }
+            if round >= 200 * self.offices.len() && self.settled() {
+                return;
+            }
+            let due = self.offices[turn].worker.as_ref().and_then(Worker::wake_at);
+            self.tick = self.tick.max(due.map_or(0, |due| due.0)) + 1;
+            self.wake(turn);
+        }
+    }
+
+    fn settled(&mut self) -> bool {
+        (0..self.offices.len()).all(|at| {
+            let status = self.offices[at].till().status().unwrap();
+            status.pending == 0 && status.sent == 0
+        })
+    }
+}
+
+impl Office {
+    pub(crate) fn till(&mut self) -> &mut BranchDb {
+        let (path, code) = (&self.path, &self.code);
+        self.till
+            .get_or_insert_with(|| BranchDb::open(path, Some(code)).unwrap())
+    }
+
+    fn hang_up(&mut self) {
+        self.up = false;
+        self.opening = false;
+        self.unconfirmed.clear();
+    }
+
+    /// The program is killed: nothing is given back, nothing is said.
+    fn crash(&mut self) {
+        self.worker = None;
+        self.till = None;
+        self.hang_up();
+    }
+}
+
+/// Copies a database that nobody has open.
+fn copy_database(from: &Path, to: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let with = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        let _ = std::fs::remove_file(with(to));
+        if with(from).exists() {
+            std::fs::copy(with(from), with(to)).unwrap();
+        }
+    }
+}
