@@ -39,6 +39,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/branchline-demo.XXXXXX")
 export HOME=$work XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data XDG_STATE_HOME=$work/state
 
 jobs_started=()
+broker=
 screen=
 
 # Starts a program that goes on by itself, in a process group of its own, so that it goes with all that it starts.
@@ -46,7 +47,7 @@ start() {
     local log=$1
     shift
     set -m
-    "$@" >>"$work/$log" 2>&1 </dev/null &
+    "$@" >>"$work/$log" 2>&1 </dev/null 9>&- &
     set +m
     jobs_started+=("$!")
 }
@@ -55,23 +56,30 @@ is_running() {
     kill -0 -- "-$1" 2>/dev/null
 }
 
+# Waits until a process group is gone; one that takes too long is killed.
+see_off() {
+    while is_running "$1" && [ "$SECONDS" -lt "$2" ]; do sleep 0.1; done
+    kill -KILL -- "-$1" 2>/dev/null || true
+}
+
 stop_all() {
-    local status=$? job deadline
+    local status=$? job deadline=$((SECONDS + STOP_SECONDS))
     trap - EXIT
     trap '' INT TERM HUP
-    [ -z "$screen" ] || kill -TERM "$screen" 2>/dev/null || true
+    if [ -n "$screen" ]; then
+        kill -TERM "$screen" 2>/dev/null || true
+        wait "$screen" 2>/dev/null || true
+    fi
     for job in ${jobs_started[@]+"${jobs_started[@]}"}; do
         kill -TERM -- "-$job" 2>/dev/null || true
     done
-    deadline=$((SECONDS + STOP_SECONDS))
     for job in ${jobs_started[@]+"${jobs_started[@]}"}; do
-        while is_running "$job" && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done
-        kill -KILL -- "-$job" 2>/dev/null || true
+        see_off "$job" "$deadline"
     done
-    # The broker runs until this pipe closes.
-    if [ -n "${broker_pid:-}" ]; then
-        exec {broker_stdin}>&- || true
-        wait "$broker_pid" 2>/dev/null || true
+    if [ -n "$broker" ]; then
+        # It runs until this pipe closes.
+        exec 9>&-
+        see_off "$broker" "$deadline"
     fi
     wait 2>/dev/null || true
     rm -rf "$work"
@@ -95,11 +103,11 @@ start_broker() {
     set -m
     "$ASSETS/broker/broker.sh" run "$work/broker" <"$work/broker-stdin" >"$work/broker.out" 2>"$work/broker.log" &
     set +m
-    broker_pid=$!
-    exec {broker_stdin}>"$work/broker-stdin"
+    broker=$!
+    exec 9>"$work/broker-stdin"
     local deadline=$((SECONDS + BROKER_SECONDS))
     until grep -q '^ready ' "$work/broker.out"; do
-        kill -0 "$broker_pid" 2>/dev/null || fail_with_log broker.log "the broker did not start"
+        kill -0 "$broker" 2>/dev/null || fail_with_log broker.log "the broker did not start"
         [ "$SECONDS" -lt "$deadline" ] || fail_with_log broker.log "the broker was not ready in time"
         sleep 0.1
     done
@@ -209,7 +217,7 @@ start "$SECOND.log" branchline "$SECOND" --headless branch
 if [ "$attended" = yes ]; then
     start seller.log sell_now_and_then
     # In the background, so that a signal is not kept waiting until the screen is left; its standard input stays the terminal.
-    branchline "$FIRST" <&0 &
+    "$PROGRAM" --config "$work/$FIRST.toml" <&0 9>&- &
     screen=$!
     wait "$screen" && screen= || { status=$?; screen=; exit "$status"; }
     say "stopping everything ..."

@@ -215,6 +215,12 @@ impl Settings {
         }
     }
 
+    /// Takes the branch that a person named when asked, and with it its usual database.
+    pub fn take_branch(&mut self, branch: BranchCode) {
+        self.db = usual_database(&self.task, Some(&branch), &self.places, &self.places.shared());
+        self.branch = Some(branch);
+    }
+
     /// Says that no branch is named, and where it could be.
     #[must_use]
     pub fn no_branch(&self) -> ConfigError {

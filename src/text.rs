@@ -133,6 +133,14 @@ impl Text {
     }
 }
 
+impl Text {
+    /// Two things that belong together: `Qty: 6`.
+    #[must_use]
+    pub fn pair(&self, a: &str, b: &str) -> String {
+        self.say(Key::Pair, &[("a", a.into()), ("b", b.into())])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -329,3 +329,6 @@ impl<P: Program, S: Stage> Loop<'_, P, S> {
         let _ = tokio::time::timeout(Duration::from_millis(HAND_OVER_MS), hand_over).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

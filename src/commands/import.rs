@@ -13,7 +13,7 @@ use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 pub(super) use columns::field_sentences;
 use columns::{Columns, LineProblem};
@@ -121,8 +121,7 @@ pub(super) fn run(
     };
     let mut file = File::open(&task.file).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    let bar = progress_bar(console, length);
-    let digest = digest(&mut file, length, &bar).map_err(unreadable)?;
+    let digest = digest(&mut file, length).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
     let Some(after_line) = where_to_begin(db, &digest, task, console)? else {
         return Ok(Exit::Attention);
@@ -145,6 +144,7 @@ pub(super) fn run(
         last_line: after_line,
         taken: 0,
     };
+    let bar = progress_bar(console, length);
     while let Some(piece) = records.next().map_err(unreadable)? {
         if piece.line <= after_line {
             continue;
@@ -154,13 +154,13 @@ pub(super) fn run(
             import.commit(false)?;
             bar.set_position(records.bytes_read());
             if console.is_asked_to_stop() {
-                bar.finish_and_clear();
+                drop(bar);
                 return import.say_stopped(console);
             }
         }
     }
     import.commit(true)?;
-    bar.finish_and_clear();
+    drop(bar);
     import.say_done(console, after_line)
 }
 
@@ -310,7 +310,7 @@ fn shown(line: &[u8]) -> ByteRecord {
     vec![&line[..line.len().min(MAX_SHOWN_BYTES)]].into()
 }
 
-fn digest(file: &mut File, length: u64, bar: &ProgressBar) -> io::Result<[u8; 32]> {
+fn digest(file: &mut File, length: u64) -> io::Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     let mut file = file.take(length);
     let mut buffer = vec![0; 1 << 16];
@@ -319,7 +319,6 @@ fn digest(file: &mut File, length: u64, bar: &ProgressBar) -> io::Result<[u8; 32
             0 => return Ok(hasher.finalize().into()),
             read => {
                 hasher.update(&buffer[..read]);
-                bar.tick();
             }
         }
     }
@@ -330,6 +329,9 @@ fn progress_bar(console: &Console<'_>, length: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {eta} left")
-        .expect("the template is a constant");
-    ProgressBar::new(length).with_style(style)
+        .expect("the template is a constant")
+        .progress_chars("#>-");
+    ProgressBar::new(length)
+        .with_style(style)
+        .with_finish(ProgressFinish::AndClear)
 }

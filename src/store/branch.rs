@@ -49,7 +49,6 @@ use crate::domain::read::SaleRow;
 use crate::domain::sale::Sale;
 use crate::store::StoreError;
 pub use audit::{Audit, Difference};
-pub use codes::ProductCode;
 pub use export::ExportError;
 pub use import::ImportProgress;
 use kept::Kept;

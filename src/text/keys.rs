@@ -41,6 +41,8 @@ keys! {
     UnitMinutes = "unit.minutes",
     UnitHours = "unit.hours",
     UnitDays = "unit.days",
+    // Two things that belong together.
+    Pair = "pair",
     // Sync states.
     StatePending = "state.pending",
     StateSent = "state.sent",

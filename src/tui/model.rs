@@ -17,7 +17,7 @@ use ratatui::layout::Size;
 
 use super::desk::{Answer, Cmd};
 use super::key::Press;
-use super::keymap::{Context, Keymap};
+use super::keymap::{Action, Context, Keymap};
 use super::theme::Theme;
 use crate::domain::ids::BranchCode;
 use crate::domain::money::TaxRate;
@@ -125,8 +125,8 @@ pub struct Model {
     pub scanner: Scanner,
     /// A passing message.
     pub notice: Option<Notice>,
-    /// When the program is to be left; a scan that goes on until then takes it back.
-    pub quit_at: Option<Tick>,
+    /// Something that can't be taken back, asked for with a character, and when it is done: until then a scan that goes on takes it back.
+    pub held: Option<(Tick, Action)>,
     /// Whether the program is to be left now.
     pub quitting: bool,
     /// How far a stop is.
@@ -181,7 +181,7 @@ impl Model {
             completing: Asking::Idle,
             scanner: Scanner::default(),
             notice: None,
-            quit_at: None,
+            held: None,
             quitting: false,
             suspension: Suspension::None,
             redraw: false,

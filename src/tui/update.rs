@@ -20,8 +20,8 @@ use super::model::{Model, Moment, Msg, Suspension};
 use crate::domain::time::{Tick, UtcMillis};
 use crate::text::Key;
 
-/// How long leaving waits when it was asked for with a character: it could be the first one of a scanned code.
-const QUIT_AFTER_MS: u64 = 60;
+/// How long something waits that can't be taken back and was asked for with a character: it could be the first one of a scanned code.
+const HOLD_MS: u64 = 60;
 const MINUTE_MS: i64 = 60_000;
 const SECOND_MS: i64 = 1_000;
 
@@ -50,7 +50,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
 pub fn wake_in(model: &Model) -> u64 {
     let every = if model.shows_seconds() { SECOND_MS } else { MINUTE_MS };
     let turn = every - model.now.wall.0.rem_euclid(every);
-    let due = [model.quit_at, model.drafts.due_at(), model.scan_due_at()];
+    let held = model.held.map(|(at, _)| at);
+    let due = [held, model.drafts.due_at(), model.scan_due_at()];
     let waits = due.into_iter().flatten().map(|at| at.since(model.now.tick));
     waits.chain(u64::try_from(turn)).min().unwrap_or(0)
 }
@@ -78,8 +79,8 @@ impl Model {
         if is_due(self.scan_due_at()) {
             self.end_burst();
         }
-        if is_due(self.quit_at) {
-            self.leave();
+        if is_due(self.held.map(|(at, _)| at)) {
+            self.do_held();
         }
     }
 
@@ -110,11 +111,21 @@ impl Model {
             form.type_ahead(Input::Key(press));
             return;
         }
+        self.do_held();
         self.notice = None;
         match self.settings.keymap.action(self.context(), press) {
-            Some(Action::Quit) if press.types().is_some() => self.quit_at = Some(self.now.tick.plus(QUIT_AFTER_MS)),
+            Some(action) if press.types().is_some() && action.is_final() => {
+                self.held = Some((self.now.tick.plus(HOLD_MS), action));
+            }
             Some(action) => self.act(action),
             None => self.type_key(press),
+        }
+    }
+
+    /// Does what was held back.
+    fn do_held(&mut self) {
+        if let Some((_, action)) = self.held.take() {
+            self.act(action);
         }
     }
 
@@ -192,7 +203,7 @@ impl Model {
     /// Leaves the program; what is typed is kept.
     fn leave(&mut self) {
         self.keep_draft();
-        self.quit_at = None;
+        self.held = None;
         self.quitting = true;
     }
 

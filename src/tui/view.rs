@@ -31,6 +31,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
             header::draw(&mut pen, model, &layout);
             table::draw(&mut pen, model, &layout);
             log::draw(&mut pen, model, &layout);
+            footer::draw(&mut pen, model, &layout);
             for layer in &model.layers {
                 let place = match layer {
                     Layer::Form(form) => form::draw(&mut pen, model, form, &layout),
@@ -44,7 +45,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
                 };
                 cursor = place;
             }
-            footer::draw(&mut pen, model, &layout);
+            footer::notice(&mut pen, model, &layout);
         }
         None => header::draw_smallest(&mut pen, model, area),
     }

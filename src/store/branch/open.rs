@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
@@ -27,6 +28,10 @@ const OLDEST_SQLITE: &str = "3.51.3";
 
 /// How long a step waits for another program's transaction, in milliseconds.
 const BUSY_MS: u32 = 5_000;
+
+/// How often the settings are tried, and how long is waited in between: as long as for any other step.
+const SETTLE_TRIES: u32 = 500;
+const SETTLE_PAUSE: Duration = Duration::from_millis(10);
 
 /// The order matters: a switch to WAL must already know how long to wait, and a commit must be on the disk before the screen says "saved".
 const SETTINGS: &str =
@@ -51,10 +56,11 @@ impl BranchDb {
     pub fn create(path: &Path, code: &BranchCode, ledger_bits: u128, now: UtcMillis) -> Result<Self, OpenError> {
         make_file(path).map_err(|source| file_error(path, source))?;
         let mut conn = connect(path, Access::Write)?;
+        if tables(&mut conn, path)? == Tables::Foreign {
+            return Err(OpenError::NotOurs { path: path.into() });
+        }
+        settle_in(&mut conn)?;
         conn.immediate_transaction(|conn| {
-            if tables(conn, path)? == Tables::Foreign {
-                return Err(OpenError::NotOurs { path: path.into() });
-            }
             migrate(conn, path)?;
             if branch_code(conn)?.is_none() {
                 diesel::sql_query("PRAGMA defer_foreign_keys = ON").execute(conn)?;
@@ -68,7 +74,7 @@ impl BranchDb {
                     .execute(conn)?;
                 ledgers::begin(conn, LedgerId::from_random(ledger_bits), now)?;
             }
-            Ok(())
+            Ok::<(), OpenError>(())
         })?;
         Self::checked(conn, path, Some(code))
     }
@@ -79,6 +85,7 @@ impl BranchDb {
     /// When there is none, when it is another branch's, or when it can't be opened or brought up to date.
     pub fn open(path: &Path, code: Option<&BranchCode>) -> Result<Self, OpenError> {
         let mut conn = connect_existing(path, Access::Write)?;
+        settle_in(&mut conn)?;
         if pending_migrations(&mut conn, path)? {
             conn.immediate_transaction(|conn| migrate(conn, path))?;
         }
@@ -137,12 +144,25 @@ fn connect(path: &Path, access: Access) -> Result<SqliteConnection, OpenError> {
         path: path.into(),
         source,
     })?;
-    check_sqlite(&mut conn)?;
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MS}"))?;
-    if access == Access::Write {
-        conn.batch_execute(SETTINGS).map_err(|error| refine(error, path))?;
-    }
+    // Before anything else: even a question about the version may find the file locked.
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MS}"))
+        .map_err(|error| refine(error, path))?;
+    check_sqlite(&mut conn, path)?;
     Ok(conn)
+}
+
+/// Makes the settings of a connection that writes. SQLite doesn't wait while another program switches a new file to WAL, so we do.
+fn settle_in(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        match conn.batch_execute(SETTINGS).map_err(StoreError::from) {
+            Err(error) if error.is_transient() && tries < SETTLE_TRIES => {
+                tries += 1;
+                std::thread::sleep(SETTLE_PAUSE);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The file as SQLite takes it with options; whatever could mean something else in a URI is written as its code.
@@ -163,8 +183,10 @@ fn uri(path: &Path, access: Access) -> String {
     uri
 }
 
-fn check_sqlite(conn: &mut SqliteConnection) -> Result<(), OpenError> {
-    let found: String = sql::<Text>("SELECT sqlite_version()").get_result(conn)?;
+fn check_sqlite(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let found: String = sql::<Text>("SELECT sqlite_version()")
+        .get_result(conn)
+        .map_err(|error| refine(error, path))?;
     let numbers = |text: &str| {
         text.split('.')
             .map(|part| part.parse().unwrap_or(0))

@@ -171,6 +171,12 @@ actions! {
 }
 
 impl Action {
+    /// Whether it can't be taken back.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Quit | Self::Agree | Self::TakeHq | Self::KeepMine)
+    }
+
     /// Whether it changes sales, so that a read-only screen refuses it.
     #[must_use]
     pub const fn writes(self) -> bool {
@@ -275,7 +281,7 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Find, A::Up, &["Up"], 0),
     row(C::Find, A::Down, &["Down"], 0),
     row(C::Filter, A::Apply, &["Enter"], 1),
-    row(C::Filter, A::Forward, &["Tab", "Down"], 2),
+    row(C::Filter, A::Next, &["Tab", "Down"], 2),
     row(C::Filter, A::Previous, &["Shift+Tab", "Up"], 0),
     row(C::Filter, A::Earlier, &["Left"], 0),
     row(C::Filter, A::Later, &["Right", "Ctrl+T"], 0),
@@ -292,6 +298,8 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Conflict, A::TakeHq, &["1"], 1),
     row(C::Conflict, A::KeepMine, &["2"], 2),
     row(C::Conflict, A::Leave, &["Esc"], 3),
+    row(C::Conflict, A::Up, &["Up"], 0),
+    row(C::Conflict, A::Down, &["Down"], 0),
     row(C::Global, A::Help, &["F1", "Ctrl+G"], 0),
     row(C::Global, A::Redraw, &["Ctrl+L"], 0),
     row(C::Global, A::Suspend, &["Ctrl+Z"], 0),

@@ -8,6 +8,8 @@ use crate::tui::desk::WorkerPlace;
 
 /// How far back acks are looked at to tell how fast they come, in milliseconds.
 const FORECAST_WINDOW_MS: u64 = 30_000;
+/// For how long acks must have come before they tell how fast they come, in milliseconds.
+const FORECAST_FROM_MS: u64 = 2_000;
 /// The most samples that are kept.
 const MAX_SAMPLES: usize = 64;
 /// A forecast beyond this is no use to anyone, in milliseconds.
@@ -84,7 +86,7 @@ impl Board {
         let waiting = status.pending + status.sent;
         let ((first, had), (last, has)) = (self.samples.front()?, self.samples.back()?);
         let (took, acked) = (last.since(*first), has - had);
-        if waiting == 0 || acked == 0 || took == 0 {
+        if waiting == 0 || acked == 0 || took < FORECAST_FROM_MS || self.samples.len() < 3 {
             return None;
         }
         let forecast = u128::from(waiting) * u128::from(took) / u128::from(acked);
@@ -97,5 +99,65 @@ impl Board {
     #[must_use]
     pub fn is_in_step(&self) -> bool {
         self.trouble.is_none() && self.status.as_ref().is_some_and(BranchStatus::in_step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{BranchCode, LedgerId};
+    use crate::domain::money::MoneySum;
+
+    fn status(acked: u64, pending: u64) -> BranchStatus {
+        BranchStatus {
+            branch: BranchCode::parse("A").unwrap(),
+            ledger: LedgerId::from_random(1),
+            rows: acked + pending,
+            sales: acked + pending,
+            acked,
+            pending,
+            sent: 0,
+            rejected: 0,
+            conflicts: 0,
+            ahead_amount: MoneySum::ZERO,
+            oldest_ahead: None,
+            highest_id: 0,
+            store: None,
+            last_receipt_at: None,
+            last_heard_at: None,
+            skew_ms: 0,
+            worker: None,
+        }
+    }
+
+    #[test]
+    fn the_forecast_follows_how_fast_acks_come() {
+        let mut board = Board::default();
+        for second in 0..=4_u64 {
+            board.take(Tick(second * 1_000), status(second * 100, 1_000 - second * 100));
+        }
+        assert_eq!(board.clears_in_ms(), Some(6_000));
+        board.take(Tick(60_000), status(400, 600));
+        assert_eq!(board.clears_in_ms(), None, "what was long ago tells nothing");
+    }
+
+    #[test]
+    fn one_ack_makes_no_forecast_and_what_is_not_acked_is_never_in_step() {
+        let mut board = Board::default();
+        board.take(Tick(0), status(0, 2));
+        board.take(Tick(5_000), status(1, 1));
+        assert_eq!((board.clears_in_ms(), board.is_in_step()), (None, false));
+        board.take(Tick(6_000), status(2, 0));
+        assert!(board.is_in_step());
+        board.trouble = Some("gone".into());
+        assert!(!board.is_in_step(), "what can't be read is not known to be well");
+    }
+
+    #[test]
+    fn a_question_is_asked_once_at_a_time_and_once_more_if_it_was_wanted_meanwhile() {
+        let mut asking = Asking::default();
+        assert!(asking.want() && !asking.want() && !asking.want());
+        assert!(asking.answered() && !asking.answered());
+        assert!(asking.want());
     }
 }

@@ -97,7 +97,7 @@ fn standing(model: &Model, story: &Story) -> Vec<Line> {
         SyncState::Rejected(refusal) => {
             let keys = [("edit", key(Action::Edit)), ("retry", key(Action::Retry))];
             vec![
-                (format!("{state}: {}", text.refusal(refusal)), role),
+                (text.pair(&state, &text.refusal(refusal)), role),
                 (text.remedy(refusal).to_owned(), Role::Notice),
                 (
                     text.say(
@@ -114,11 +114,11 @@ fn standing(model: &Model, story: &Story) -> Vec<Line> {
                 Key::StoryConflict,
                 &values.each_ref().map(|(slot, value)| (*slot, value.into())),
             );
-            vec![(format!("{state}: {said}"), role)]
+            vec![(text.pair(&state, &said), role)]
         }
         SyncState::Pending { tries } if *tries > 0 => {
             let said = text.say(Key::StoryTries, &[("n", (*tries).into())]);
-            vec![(format!("{state}: {said}"), role)]
+            vec![(text.pair(&state, &said), role)]
         }
         SyncState::Pending { .. } | SyncState::Sent { .. } | SyncState::Acked => {
             let said = if row.sale.is_void() && kind == SyncKind::Acked {
@@ -176,12 +176,8 @@ fn differences(model: &Model, old: &SaleContent, new: &SaleContent) -> Vec<Strin
     let arrow = model.settings.theme.glyphs.arrow;
     let differs = |field: &Field| old.field(*field) != new.field(*field);
     let tell = |field: Field| {
-        format!(
-            "{}: {} {arrow} {}",
-            text.field(field),
-            old.field(field),
-            new.field(field)
-        )
+        let change = format!("{} {arrow} {}", old.field(field), new.field(field));
+        text.pair(text.field(field), &change)
     };
     Field::ALL.into_iter().filter(differs).map(tell).collect()
 }

@@ -185,7 +185,7 @@ impl Model {
             return;
         };
         match action {
-            Action::Forward => pane.focus = (pane.focus + 1) % FilterPane::LINES,
+            Action::Next => pane.focus = (pane.focus + 1) % FilterPane::LINES,
             Action::Previous => pane.focus = (pane.focus + FilterPane::LINES - 1) % FilterPane::LINES,
             Action::Earlier | Action::Later => {
                 let forward = action == Action::Later;

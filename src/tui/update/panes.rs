@@ -50,12 +50,14 @@ impl Model {
     fn lowest_scroll(&self) -> usize {
         match self.layers.last() {
             Some(Layer::Story(pane)) => story::lines(self, pane).len().saturating_sub(1),
+            Some(Layer::Conflict(pane)) => story::conflict_lines(self, pane).len().saturating_sub(1),
             _ => 0,
         }
     }
 
     pub(super) fn act_in_conflict(&mut self, action: Action) {
-        let Some(Layer::Conflict(pane)) = self.layers.last() else {
+        let lowest = self.lowest_scroll();
+        let Some(Layer::Conflict(pane)) = self.layers.last_mut() else {
             return;
         };
         let id = pane.id;
@@ -63,6 +65,8 @@ impl Model {
             Action::TakeHq => Some(Choice::TakeHq),
             Action::KeepMine => Some(Choice::KeepMine),
             Action::Leave => None,
+            Action::Up => return pane.scroll = pane.scroll.saturating_sub(1),
+            Action::Down => return pane.scroll = (pane.scroll + 1).min(lowest),
             _ => return,
         };
         self.layers.pop();

@@ -110,7 +110,7 @@ impl Model {
             return true;
         }
         if goes_on && !repeats {
-            self.quit_at = None;
+            self.held = None;
             return !self.context().takes_text();
         }
         false
@@ -124,7 +124,7 @@ impl Model {
             Some(before) => {
                 self.layers = before.layers;
                 self.log_focused = before.log_focused;
-                self.quit_at = None;
+                self.held = None;
             }
             None if !prefixed => self.untype(&code),
             None => {}

@@ -126,12 +126,9 @@ fn draw_bars(pen: &mut Pen<'_>, model: &Model, bars: &[Bar], area: Rect) {
     // The latest ones, where not all fit.
     let bars = &bars[bars.len().saturating_sub(area.height.into())..];
     let label = bars.iter().map(|bar| columns(&bar.label)).max().unwrap_or(0);
-    let number = |bar: &Bar| {
-        format!(
-            "{} ({})",
-            text.money(bar.totals.total()),
-            text.count(bar.totals.sales.into())
-        )
+    let number = |bar: &Bar| match bar.totals.sales {
+        0 => "-".to_owned(),
+        sales => format!("{} ({})", text.money(bar.totals.total()), text.count(sales.into())),
     };
     let numbers = bars.iter().map(|bar| columns(&number(bar))).max().unwrap_or(0);
     let room = area.width.saturating_sub(label + numbers + 4);

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, columns, wrap};
-use crate::tui::keymap::Binding;
+use crate::tui::keymap::{Action, Binding, Context};
 use crate::tui::model::Model;
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
@@ -14,7 +14,6 @@ const MAX_NOTICE_LINES: usize = 4;
 pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, layout: &Layout) {
     pen.rule(layout.footer_rule, "", "", Role::Quiet);
     keys(pen, model, layout.footer);
-    notice(pen, model, layout);
 }
 
 fn keys(pen: &mut Pen<'_>, model: &Model, area: Rect) {
@@ -31,13 +30,22 @@ fn keys(pen: &mut Pen<'_>, model: &Model, area: Rect) {
         .iter()
         .map(|binding| (binding.key(), text.word(binding.action.label())))
         .collect();
-    let widths = said.iter().map(|(key, label)| columns(key) + 1 + columns(label) + 2);
-    // The last one tells how to leave: it stays where others give way.
-    let last = widths.clone().next_back().unwrap_or(0);
+    // How to get help and how to leave stays where others give way.
+    let stays = |binding: &Binding| matches!(binding.action, Action::Help | Action::Quit | Action::Leave);
+    let width = |(key, label): &(String, &str)| columns(key) + 1 + columns(label) + 2;
+    let reserved = |from: usize| {
+        let later = bindings
+            .iter()
+            .zip(&said)
+            .skip(from)
+            .filter(|(binding, _)| stays(binding));
+        later.map(|(_, said)| width(said)).sum::<u16>()
+    };
     let mut x = area.x + 1;
-    for (place, ((key, label), width)) in said.iter().zip(widths).enumerate() {
-        let is_last = place + 1 == said.len();
-        if !is_last && x + width + last > area.right() {
+    for (place, (binding, (key, label))) in bindings.iter().zip(&said).enumerate() {
+        let needed = width(&said[place]) + reserved(place + 1);
+        // The space behind the last one may be out of sight.
+        if !stays(binding) && x + needed > area.right() + 2 {
             continue;
         }
         x += pen.put(x, area.y, area.right() - x, key, Role::Key) + 1;
@@ -49,8 +57,11 @@ fn keys(pen: &mut Pen<'_>, model: &Model, area: Rect) {
 }
 
 /// The passing message: on the rule if it fits, else over as many lines as it needs.
-fn notice(pen: &mut Pen<'_>, model: &Model, layout: &Layout) {
-    let Some(notice) = &model.notice else { return };
+pub(super) fn notice(pen: &mut Pen<'_>, model: &Model, layout: &Layout) {
+    // The line that is searched for stands where the message would.
+    let Some(notice) = model.notice.as_ref().filter(|_| model.context() != Context::Find) else {
+        return;
+    };
     let role = if notice.bad { Role::Bad } else { Role::Notice };
     let width = layout.footer.width.saturating_sub(6);
     if columns(&notice.text) <= width {

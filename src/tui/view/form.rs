@@ -3,7 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::field;
-use super::pen::{Pen, columns};
+use super::pen::{Pen, columns, wrap};
 use crate::domain::draft::{Draft, Field};
 use crate::text::Key;
 use crate::tui::model::Model;
@@ -26,9 +26,12 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, form: &Form, layout: &Layou
         Purpose::New => text.word(Key::FormNew).to_owned(),
         Purpose::Edit { id, .. } => text.say(Key::FormEdit, &[("id", (&id.to_string()).into())]),
     };
-    let state = text.word(if form.saving { Key::FormSaving } else { Key::FormDraft });
-    pen.rule(Rect { height: 1, ..area }, &title, state, Role::Title);
-    // Below the fields: amount and total, and a line for what is wrong. On a low terminal the fields that fit are those around the focus.
+    let state = match (form.saving, model.drafts.kept) {
+        (true, _) => text.word(Key::FormSaving),
+        (false, true) => text.word(Key::FormDraft),
+        (false, false) => "",
+    };
+    pen.rule(Rect { height: 1, ..area }, &title, state, Role::Title); // Below the fields: amount and total, and a line for what is wrong. On a low terminal the fields that fit are those around the focus.
     let below = area.height.saturating_sub(1).min(if area.height > 7 { 2 } else { 1 });
     let room = usize::from(area.height.saturating_sub(1 + below)).min(Field::ALL.len());
     let first = (form.focus + 1).saturating_sub(room);
@@ -39,22 +42,19 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, form: &Form, layout: &Layou
         cursor = if place == form.focus { at } else { cursor };
     }
     let lowest = area.bottom().saturating_sub(below);
-    if below == 2 {
-        sums(pen, model, form, Rect::new(area.x, lowest, area.width, 1));
-    }
-    message(
-        pen,
-        model,
-        form,
-        Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1),
-        below == 1,
-    );
+    let rest = Rect::new(area.x, lowest, area.width, below);
+    message(pen, model, form, rest);
     suggestions(pen, model, form, area, first);
     cursor
 }
 
 fn value_width(width: u16) -> u16 {
     (width.saturating_sub(LABEL + 1)).min(MAX_VALUE)
+}
+
+/// The room for a remark beside a field.
+fn room_beside(width: u16) -> u16 {
+    width.saturating_sub(LABEL + value_width(width) + 3)
 }
 
 fn draw_field(pen: &mut Pen<'_>, model: &Model, form: &Form, name: Field, line: Rect) -> Option<Position> {
@@ -72,7 +72,7 @@ fn draw_field(pen: &mut Pen<'_>, model: &Model, form: &Form, name: Field, line: 
     if line.width >= WIDE {
         let (said, role) = remark(model, form, name);
         let at = x + width + 2;
-        pen.put(at, line.y, line.right().saturating_sub(at + 1), &said, role);
+        pen.put(at, line.y, room_beside(line.width), &said, role);
     }
     cursor
 }
@@ -88,7 +88,7 @@ fn placeholder(model: &Model, draft: &Draft, name: Field) -> String {
                 .tax(settings.tax_rate)
                 .map_or_else(String::new, |tax| text.money(tax));
             let values = [("tax", (&tax).into()), ("rate", (&rate).into())];
-            text.say(Key::FormTaxAtRate, &values)
+            text.say(Key::FormTaxAtRate, &values).trim_start().to_owned()
         }
         Field::Date => text.say(Key::FormNow, &[("now", (&text.moment(model.local_now())).into())]),
         Field::Region => settings.region.clone(),
@@ -113,17 +113,6 @@ fn remark(model: &Model, form: &Form, name: Field) -> (String, Role) {
 }
 
 /// Amount, tax and total, as far as they can be known.
-fn sums(pen: &mut Pen<'_>, model: &Model, form: &Form, line: Rect) {
-    let said = sums_text(model, form);
-    pen.put(
-        line.x + LABEL,
-        line.y,
-        line.width.saturating_sub(LABEL),
-        &said,
-        Role::Title,
-    );
-}
-
 fn sums_text(model: &Model, form: &Form) -> String {
     let (text, rate) = (&model.settings.text, model.settings.tax_rate);
     let draft = form.draft();
@@ -136,19 +125,27 @@ fn sums_text(model: &Model, form: &Form) -> String {
     format!("{amount_name} {amount}   {tax_name} {tax}   {total_name} {total}")
 }
 
-/// The last line: what is wrong where there is no room beside the fields, else the total.
-fn message(pen: &mut Pen<'_>, model: &Model, form: &Form, line: Rect, with_sums: bool) {
-    let (said, role) = remark(model, form, form.focused());
-    if !said.is_empty() && line.width < WIDE {
-        pen.put(line.x + 1, line.y, line.width.saturating_sub(2), &said, role);
-    } else if with_sums {
-        pen.put(
-            line.x + 1,
-            line.y,
-            line.width.saturating_sub(2),
-            &sums_text(model, form),
-            Role::Title,
-        );
+/// Below the fields: amount, tax and total, and in full what did not fit beside its field.
+fn message(pen: &mut Pen<'_>, model: &Model, form: &Form, area: Rect) {
+    let wrong = form.problems.first().map(|error| error.field);
+    let mut remarks = [Some(form.focused()), wrong]
+        .into_iter()
+        .flatten()
+        .map(|name| remark(model, form, name));
+    let beside = if area.width >= WIDE { room_beside(area.width) } else { 0 };
+    let long = remarks.find(|(said, _)| columns(said) > beside);
+    let width = area.width.saturating_sub(2);
+    let mut lines = vec![(sums_text(model, form), Role::Title)];
+    if let Some((said, role)) = long {
+        let wrapped = wrap(&said, width.into());
+        // What is wrong goes before the sums, where there is no room for both.
+        if wrapped.len() + 1 > area.height.into() {
+            lines.clear();
+        }
+        lines.extend(wrapped.into_iter().map(|line| (line, role)));
+    }
+    for (y, (line, role)) in (area.y..area.bottom()).zip(lines) {
+        pen.put(area.x + 1, y, width, &line, role);
     }
 }
 

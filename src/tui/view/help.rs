@@ -17,7 +17,7 @@ const LEGEND_FROM: u16 = 14;
 
 pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, pane: &HelpPane, layout: &Layout) -> Option<Position> {
     let text = &model.settings.text;
-    let title = format!("{}: {}", text.word(Key::HelpTitle), text.word(pane.context.label()));
+    let title = text.pair(text.word(Key::HelpTitle), text.word(pane.context.label()));
     let inside = pen.pane(layout.large_pane(), &title);
     let label = format!("{} ", text.word(Key::HelpSearch));
     let taken = pen.put(inside.x, inside.y, inside.width, &label, Role::Quiet);

@@ -127,7 +127,7 @@ impl<'a> Pen<'a> {
             texts + GAP * pieces.len().saturating_sub(1)
         };
         while needs(&pieces) > width {
-            let weakest = (0..pieces.len()).rev().max_by_key(|place| pieces[*place].rank);
+            let weakest = (0..pieces.len()).max_by_key(|place| pieces[*place].rank);
             match weakest.filter(|place| pieces[*place].rank > 0) {
                 Some(place) => pieces.remove(place),
                 None => break,
@@ -182,9 +182,15 @@ pub(super) fn cut<'t>(text: &'t str, width: usize, mark: &str) -> Cow<'t, str> {
     Cow::Owned(kept)
 }
 
-/// Breaks a text into lines of at most so many columns, between words where it can.
+/// Breaks a text into lines of at most so many columns, between words where it can; all lines are indented as the text is.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
+    let body = text.trim_start_matches(' ');
+    let indent = " ".repeat((text.len() - body.len()).min(width / 2));
+    let lines = wrap_body(body, (width - indent.len()).max(1));
+    lines.into_iter().map(|line| format!("{indent}{line}")).collect()
+}
+
+fn wrap_body(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let mut word = word.to_owned();
@@ -240,6 +246,7 @@ mod tests {
         );
         assert_eq!(wrap("ABCDEFGH", 3), ["ABC", "DEF", "GH"]);
         assert_eq!(wrap("漢字", 1), ["漢", "字"]);
+        assert_eq!(wrap("  red lamp", 6), ["  red", "  lamp"]);
         assert_eq!(wrap("", 5), [""]);
     }
 }

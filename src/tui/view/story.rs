@@ -28,7 +28,7 @@ pub(super) fn draw_conflict(pen: &mut Pen<'_>, model: &Model, pane: &StoryPane, 
         let key = model.settings.keymap.key_for(Context::Conflict, action);
         said.push((format!("{key}  {}", text.word(action.label())), Role::Key));
     }
-    lines(pen, layout, &title, &said, 0);
+    lines(pen, layout, &title, &said, pane.scroll);
     None
 }
 

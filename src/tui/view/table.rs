@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::pen::{Pen, columns, wrap};
 use crate::domain::read::{SaleRow, SortKey};
-use crate::domain::sync_state::SyncState;
+use crate::domain::sync_state::{SyncKind, SyncState};
 use crate::text::Key;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::model::Model;
@@ -149,13 +149,18 @@ impl Column {
 /// The columns that fit, each with its place and its width.
 fn places(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16, u16)> {
     let needs = |column: Column| {
-        let grows = column.is_number() || matches!(column, Column::Date | Column::ShortDate);
+        let grows = column.is_number() || matches!(column, Column::Date | Column::ShortDate | Column::Sync);
         let widest = rows
             .iter()
             .filter(|_| grows)
             .map(|row| columns(&cell(model, row, column)))
             .max();
-        column.width().max(widest.unwrap_or(0))
+        // Every state fits, whichever are in sight, so that the columns stand still.
+        let states = SyncKind::ALL.iter().filter(|_| column == Column::Sync);
+        let state = states
+            .map(|kind| columns(model.settings.text.sync_state(*kind)) + 2)
+            .max();
+        column.width().max(widest.unwrap_or(0)).max(state.unwrap_or(0))
     };
     let mut shown: Vec<_> = ALL.iter().map(|column| (*column, needs(*column))).collect();
     let total = |shown: &[(Column, u16)]| {

@@ -1,0 +1,219 @@
+//! What is kept beside the sales: drafts, the log, imports, codes, the worker's stamp.
+
+use super::super::ImportProgress;
+use super::super::fixture::{Fixture, at, batch_id, id, lantern, lantern_on, revision};
+use super::super::log::MAX_LOG_LINES;
+use crate::domain::draft::Draft;
+use crate::domain::event::{LinkTrouble, LogEvent, Sales};
+use crate::domain::ids::{LedgerId, StoreId};
+use crate::domain::money::Money;
+use crate::domain::read::ProductCode;
+use crate::domain::read::{KeptDraft, LineState, WorkerStamp};
+use crate::domain::sale::SaleContent;
+use crate::domain::sync_state::Refusal;
+use crate::protocol::journal::Journal;
+
+fn kept(screen: &str, product: &str, millis: u64) -> KeptDraft {
+    KeptDraft {
+        screen: screen.into(),
+        draft: Draft {
+            product: product.into(),
+            cost: "2,".into(),
+            ..Draft::default()
+        },
+        editing: Some((id(3), revision(2))),
+        at: at(millis).wall,
+    }
+}
+
+#[test]
+fn saving_a_sale_and_clearing_its_draft_are_one() {
+    let mut branch = Fixture::new();
+    branch.db.keep_draft(&kept("one", "PE", 1)).unwrap();
+    branch.db.keep_draft(&kept("two", "LAN", 2)).unwrap();
+    branch.db.save_sale(&lantern(), Some("one"), at(3).wall).unwrap();
+    let left = branch.db.adopt_draft(&|_| false, "three").unwrap().unwrap();
+    assert_eq!(left.draft.product, "LAN");
+    assert_eq!(
+        branch
+            .db
+            .adopt_draft(&|_| false, "four")
+            .unwrap()
+            .map(|draft| draft.screen),
+        Some("four".into())
+    );
+}
+
+#[test]
+fn a_draft_of_a_dead_screen_is_offered_once() {
+    let mut branch = Fixture::new();
+    let draft = kept("dead", "PENS", 1);
+    branch.db.keep_draft(&draft).unwrap();
+    branch.db.keep_draft(&kept("alive", "LANTERN", 2)).unwrap();
+    let alive = |screen: &str| screen != "dead";
+    let adopted = branch.db.adopt_draft(&alive, "mine").unwrap().unwrap();
+    assert_eq!(
+        adopted,
+        KeptDraft {
+            screen: "mine".into(),
+            ..draft
+        }
+    );
+    assert_eq!(branch.db.adopt_draft(&alive, "other").unwrap(), None);
+    branch.db.drop_draft("mine").unwrap();
+    assert_eq!(
+        branch.db.adopt_draft(&|_| false, "alive").unwrap(),
+        None,
+        "a screen keeps its own draft"
+    );
+}
+
+#[test]
+fn every_event_comes_back_from_the_log() {
+    let mut branch = Fixture::new();
+    let sales = Sales {
+        count: 3,
+        first: id(1),
+        last: id(9),
+    };
+    let events = [
+        LogEvent::Saved(id(1)),
+        LogEvent::Edited(id(1), revision(2)),
+        LogEvent::Voided(id(1), revision(3)),
+        LogEvent::Imported { sales },
+        LogEvent::LinkUp,
+        LogEvent::LinkDown {
+            trouble: LinkTrouble::NotABroker,
+            retry_s: 58,
+        },
+        LogEvent::BrokerBlocked,
+        LogEvent::Stored { sales, took_ms: 300 },
+        LogEvent::TimedOut {
+            sales,
+            after_s: 30,
+            next_try: 2,
+            retry_s: Some(58),
+        },
+        LogEvent::TimedOut {
+            sales,
+            after_s: 30,
+            next_try: 2,
+            retry_s: None,
+        },
+        LogEvent::Refused(id(4), Refusal::DateAhead { days: 40 }),
+        LogEvent::Conflicted(id(4)),
+        LogEvent::Unreadable { sales },
+        LogEvent::HqAnswered { skew_ms: -77 },
+        LogEvent::HqRestored { sales: 5 },
+        LogEvent::LedgerBegun {
+            ledger: LedgerId::from_random(9),
+            moved: 2,
+        },
+        LogEvent::ForeignStore {
+            store: StoreId::from_random(8),
+        },
+        LogEvent::StoreReplaced {
+            store: StoreId::from_random(8),
+        },
+        LogEvent::ForeignReceipt,
+        LogEvent::HqOlder,
+        LogEvent::Resent { sales: 6 },
+        LogEvent::WorkerRestarted,
+        LogEvent::WorkerElected,
+    ];
+    for event in &events {
+        branch.db.log(event.clone(), at(1).wall).unwrap();
+    }
+    let lines = branch.db.log_tail(100).unwrap();
+    let read: Vec<LogEvent> = lines.iter().map(|line| line.event.clone()).collect();
+    assert_eq!(read, events);
+    let behind = branch.db.log_after(lines[2].seq, 2).unwrap();
+    assert_eq!(behind, lines[3..5]);
+}
+
+#[test]
+fn the_log_is_bounded_and_its_numbers_go_on() {
+    let mut branch = Fixture::new();
+    branch
+        .db
+        .write(|conn, _| {
+            for _ in 0..MAX_LOG_LINES + 5 {
+                super::super::log::write(conn, LogEvent::LinkUp, at(1).wall)?;
+            }
+            Ok::<_, crate::store::StoreError>(())
+        })
+        .unwrap();
+    let lines = branch.db.log_tail(u32::MAX).unwrap();
+    assert_eq!(lines.len() as i64, MAX_LOG_LINES);
+    assert_eq!((lines[0].seq, lines.last().unwrap().seq), (6, MAX_LOG_LINES + 5));
+}
+
+#[test]
+fn an_import_goes_on_where_it_stopped() {
+    let mut branch = Fixture::new();
+    let digest = [7; 32];
+    assert_eq!(branch.db.import_progress(&digest).unwrap(), None);
+    let sales: Vec<SaleContent> = (1..=150)
+        .map(|number| SaleContent {
+            product: format!("PRODUCT {}", number % 7),
+            region: format!("REGION {}", number % 3),
+            ..lantern_on(&format!("2026-11-{:02} 08:00:00", number % 28 + 1))
+        })
+        .collect();
+    branch.sell();
+    branch.db.import_chunk(&digest, &sales, 153, false, at(2).wall).unwrap();
+    branch.check();
+    let progress = |last_line, finished| Some(ImportProgress { last_line, finished });
+    assert_eq!(branch.db.import_progress(&digest).unwrap(), progress(153, false));
+    for (sale, number) in sales.iter().zip(2..) {
+        assert_eq!(branch.db.sale(id(number)).unwrap().unwrap().sale.content, *sale);
+    }
+    branch.db.import_chunk(&digest, &[], 160, true, at(3).wall).unwrap();
+    assert_eq!(branch.db.import_progress(&digest).unwrap(), progress(160, true));
+    branch.db.import_again(&digest).unwrap();
+    assert_eq!(branch.db.import_progress(&digest).unwrap(), None);
+    assert_eq!(branch.sell().id, id(152));
+    let formed = branch.db.form_batch(batch_id(1), 1_000, at(4)).unwrap().unwrap();
+    assert_eq!(formed.batch.sales.len(), 152);
+    branch.check();
+}
+
+#[test]
+fn a_scanned_code_stands_for_a_product() {
+    let mut branch = Fixture::new();
+    let pens = ProductCode {
+        code: "4006381333931".into(),
+        name: "PENS".into(),
+        cost: Money::parse("2.19").unwrap(),
+    };
+    assert_eq!(branch.db.import_products(std::slice::from_ref(&pens)).unwrap(), 1);
+    let dearer = ProductCode {
+        cost: Money::parse("2.29").unwrap(),
+        ..pens.clone()
+    };
+    branch.db.import_products(std::slice::from_ref(&dearer)).unwrap();
+    assert_eq!(branch.db.product_by_code(&pens.code).unwrap(), Some(dearer));
+    assert_eq!(branch.db.product_by_code("1").unwrap(), None);
+}
+
+#[test]
+fn every_program_sees_what_the_worker_says_of_itself() {
+    let mut branch = Fixture::new();
+    assert_eq!(branch.db.status().unwrap().worker, None);
+    for line in [
+        LineState::Off,
+        LineState::Down,
+        LineState::Up,
+        LineState::Blocked,
+        LineState::Stranger,
+    ] {
+        let stamp = WorkerStamp {
+            at: at(5).wall,
+            pid: 4_242,
+            line,
+            trial: true,
+        };
+        branch.db.stamp_worker(stamp).unwrap();
+        assert_eq!(branch.db.status().unwrap().worker, Some(stamp));
+    }
+}
