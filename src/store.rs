@@ -94,7 +94,7 @@ pub enum OpenError {
         wanted: BranchCode,
     },
     /// The file is a database of something else.
-    #[error("{} is not a database of a branch: name another file with --db", path.display())]
+    #[error("{} is not the kind of database that is wanted here: name another file with --db", path.display())]
     NotOurs {
         /// The file.
         path: PathBuf,
