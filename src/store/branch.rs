@@ -100,13 +100,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be read.
     pub fn sale(&mut self, id: SaleId) -> Result<Option<SaleRow>, StoreError> {
-        self.conn.transaction(|conn| {
-            let found = place::find(conn, id)?;
-            Ok(found.map(|(sale, place)| SaleRow {
-                sale,
-                sync: place.state(),
-            }))
-        })
+        self.conn.transaction(|conn| place::row(conn, id))
     }
 
     /// The sale that was entered last.
