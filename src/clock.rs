@@ -46,3 +46,10 @@ pub fn random() -> u128 {
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     u128::from_be_bytes(bytes)
 }
+
+/// A moment as the wall clock of this place shows it, to the second.
+#[must_use]
+pub fn local_of(moment: UtcMillis) -> NaiveDateTime {
+    let local = moment.to_utc().with_timezone(&chrono::Local).naive_local();
+    local.with_nanosecond(0).unwrap_or(local)
+}

@@ -1,1 +1,166 @@
-//! To be written.
+//! Head office's shell: deliveries in, one transaction, answers out, and only then the broker's acknowledgement.
+//!
+//! The promises rest on this order. An answer that went out before the commit would ack sales that a power cut can still take back; a delivery that was
+//! acknowledged before its answer is out would leave a branch waiting. So whatever fails in between, the broker delivers again, and what was stored is
+//! answered as stored.
+//!
+//! What a delivery is, and what of it may be taken, is `intake`'s to say; how many are taken at once is the `desk`'s; when nothing must be taken, because the clock can't
+//! be right, `vigil`'s. What becomes of rows is decided in [`crate::protocol::verdict`] and executed in [`crate::store::hq`]; brokers are
+//! [`crate::transport`]'s. Here is the loop: it opens what it needs, and after any failure drops the session, says so once, and begins again by itself.
+
+mod desk;
+mod intake;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod vigil;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::clock;
+use crate::domain::time::UtcMillis;
+use crate::protocol::backoff::Backoff;
+use crate::shutdown::Shutdown;
+use crate::store::hq::HqDb;
+use crate::transport::{HqLink, HqTransport, HqTrouble};
+use desk::Desk;
+use trouble::{Said, Trouble};
+
+pub use replay::{ReplayError, replay};
+
+/// The most messages that are taken from the broker at once.
+const GROUP_MESSAGES: usize = 64;
+/// No more messages are taken at once when their bodies have this many bytes.
+const GROUP_BYTES: usize = 1 << 20;
+
+/// How HQ runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Whether branches without a login of their own are taken.
+    pub trial: bool,
+    /// What tells the time: the wall clock, or a test.
+    pub wall: fn() -> UtcMillis,
+    /// How long HQ waits after a failure.
+    pub retry: Backoff,
+}
+
+impl Options {
+    /// How a real HQ runs.
+    #[must_use]
+    pub const fn real(trial: bool) -> Self {
+        Self {
+            trial,
+            wall: clock::wall,
+            retry: Backoff {
+                first_ms: 1_000,
+                cap_ms: 30_000,
+            },
+        }
+    }
+}
+
+/// Why HQ has ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum HqError {
+    /// Another HQ with a database of its own serves this broker.
+    #[error(transparent)]
+    AnotherHq(HqTrouble),
+}
+
+/// Runs head office until it is asked to stop; the group in hand is finished first. Broker and database may come and go.
+///
+/// # Errors
+/// When another HQ serves this broker.
+pub async fn run<T: HqTransport>(transport: T, db: HqDb, options: Options, shutdown: Shutdown) -> Result<(), HqError> {
+    tracing::info!(store = %db.store(), database = %db.path().display(), trial = options.trial, "head office begins");
+    let mut office = Office {
+        transport,
+        place: db.path().to_owned(),
+        desk: Some(Desk::at(db, options.trial)),
+        options,
+        failures: 0,
+        said: Said::default(),
+    };
+    while let Err(trouble) = office.serve(&shutdown).await {
+        if let Trouble::Line(another @ HqTrouble::AnotherHq) = trouble {
+            return Err(HqError::AnotherHq(another));
+        }
+        office.wait_after(&trouble, &shutdown).await;
+    }
+    tracing::info!("head office has stopped");
+    Ok(())
+}
+
+struct Office<T> {
+    transport: T,
+    place: PathBuf,
+    /// Not here while a thread works at it; lost with a thread that panicked, and then opened again.
+    desk: Option<Desk>,
+    options: Options,
+    /// How many sessions in a row have ended before anything was taken.
+    failures: u32,
+    said: Said,
+}
+
+impl<T: HqTransport> Office<T> {
+    /// One session; ends well when HQ is asked to stop.
+    async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Trouble> {
+        if shutdown.is_requested() {
+            return Ok(());
+        }
+        let wall = self.options.wall;
+        self.at_desk(move |desk| desk.ready(wall())).await?;
+        let mut link = tokio::select! {
+            biased;
+            () = shutdown.wait() => return Ok(()),
+            link = self.transport.open() => link?,
+        };
+        tracing::info!("head office listens");
+        loop {
+            let group = tokio::select! {
+                biased;
+                () = shutdown.wait() => break,
+                group = link.next_group(GROUP_MESSAGES, GROUP_BYTES) => group?,
+            };
+            let tags: Vec<u64> = group.iter().map(|delivery| delivery.tag).collect();
+            let replies = self.at_desk(move |desk| desk.take(&group, wall())).await?;
+            link.reply(replies).await?;
+            link.ack(&tags).await?;
+            self.failures = 0;
+            self.said.all_is_well();
+        }
+        link.close().await;
+        Ok(())
+    }
+
+    /// Works at the desk on a thread that may block; opens the database again first if it was lost.
+    async fn at_desk<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Desk) -> Result<R, Trouble> + Send + 'static,
+    ) -> Result<R, Trouble> {
+        let (desk, place, trial) = (self.desk.take(), self.place.clone(), self.options.trial);
+        let working = tokio::task::spawn_blocking(move || {
+            let mut desk = match desk {
+                Some(desk) => desk,
+                None => Desk::at(HqDb::open(&place)?, trial),
+            };
+            let done = work(&mut desk);
+            Ok((desk, done))
+        });
+        let (desk, done) = working.await.map_err(Trouble::Panicked).flatten()?;
+        self.desk = Some(desk);
+        done
+    }
+
+    async fn wait_after(&mut self, trouble: &Trouble, shutdown: &Shutdown) {
+        self.failures = self.failures.saturating_add(1);
+        let wait_ms = self.options.retry.after(self.failures, clock::random());
+        self.said.trouble(trouble, wait_ms);
+        tokio::select! {
+            () = shutdown.wait() => {}
+            () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
+        }
+    }
+}

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::event::LinkTrouble;
 use crate::domain::ids::BranchCode;
+use crate::wire::topology;
 
 /// Names one message to the broker: the batch's id, the hello's nonce. A receipt has that of the batch it answers.
 pub type MessageId = [u8; 16];
@@ -24,6 +25,32 @@ pub enum Kind {
     Hello,
     /// A batch of sales.
     Sales,
+}
+
+impl Kind {
+    /// The kind as one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+            Self::Sales => "sales",
+        }
+    }
+
+    /// The routing key of a branch's messages of this kind.
+    #[must_use]
+    pub fn routing_key(self, branch: &BranchCode) -> String {
+        match self {
+            Self::Hello => topology::hello_key(branch),
+            Self::Sales => topology::sales_key(branch),
+        }
+    }
+}
+
+/// A message's id as the broker carries it: 32 hexadecimal digits.
+#[must_use]
+pub fn message_id_text(id: MessageId) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 /// A message from a branch on its way to the broker.

@@ -7,11 +7,13 @@
 #   broker.sh branch DIR CODE PASSWORD [VHOST]
 #                                            makes a branch's user, with no more rights than a branch needs
 #   broker.sh ctl DIR ARGUMENT...            runs rabbitmqctl on it
+#   broker.sh find                           says where RabbitMQ is, if it is
 #
 # DIR keeps everything: ports (chosen at the first run), data, log. DIR/tls/{ca,cert,key}.pem, if there, open an amqps port as well.
 set -euo pipefail
 
-readonly ASSETS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ASSETS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly ASSETS
 readonly READY_SECONDS=120
 # guest:guest, as HTTP wants it.
 readonly ADMIN=Z3Vlc3Q6Z3Vlc3Q=
@@ -146,7 +148,11 @@ branch() {
 }
 
 command=${1:-}
-[ $# -ge 2 ] || die "usage: broker.sh run|vhost|branch|ctl DIR ..."
+if [ "$command" = find ]; then
+    find_rabbitmq
+    exit
+fi
+[ $# -ge 2 ] || die "usage: broker.sh run|vhost|branch|ctl DIR ..., or broker.sh find"
 shift
 case $command in
     run) run "$1" ;;

@@ -72,14 +72,14 @@ impl Clerk {
             Cmd::LoadPage { ticket, request } => {
                 told(Question::Page, db.page(&request), |page| Answer::Page { ticket, page })
             }
-            Cmd::LoadTotals(filter) => {
-                told(Question::Other, db.totals(&filter), |totals| Answer::Totals(filter, totals))
-            }
+            Cmd::LoadTotals(filter) => told(Question::Other, db.totals(&filter), |totals| {
+                Answer::Totals(filter, totals)
+            }),
             Cmd::LoadDays { from, to } => told(Question::Other, db.days(from, to), Answer::Days),
             Cmd::LoadHours(day) => told(Question::Other, db.hours(day), |hours| Answer::Hours(day, hours)),
-            Cmd::LoadStory(id) => {
-                told(Question::Other, db.story(id), |story| Answer::Story(id, story.map(Box::new)))
-            }
+            Cmd::LoadStory(id) => told(Question::Other, db.story(id), |story| {
+                Answer::Story(id, story.map(Box::new))
+            }),
             Cmd::LoadProducts(typed) => {
                 let found = db.products(&typed, MAX_PRODUCTS);
                 told(Question::Other, found, |products| Answer::Products(typed, products))
@@ -88,7 +88,9 @@ impl Clerk {
                 let found = db.product_by_code(&code);
                 told(Question::Code, found, |product| Answer::Code(code, product))
             }
-            Cmd::LoadLastSale => told(Question::Other, db.last_sale(), |sale| Answer::LastSale(sale.map(Box::new))),
+            Cmd::LoadLastSale => told(Question::Other, db.last_sale(), |sale| {
+                Answer::LastSale(sale.map(Box::new))
+            }),
             Cmd::LoadLog { after, limit } => {
                 let lines = match after {
                     Some(seq) => db.log_after(seq, limit),
@@ -98,7 +100,11 @@ impl Clerk {
             }
             Cmd::SaveSale { content } => {
                 let saved = db.save_sale(&content, Some(screen), now);
-                Answer::Saved(saved.map(Box::new).map_err(|error| ChangeProblem::Database(sentence(&error))))
+                Answer::Saved(
+                    saved
+                        .map(Box::new)
+                        .map_err(|error| ChangeProblem::Database(sentence(&error))),
+                )
             }
             Cmd::SaveEdit { id, from, content } => {
                 Answer::Saved(changed(db.save_edit(id, from, &content, Some(screen), now)))
@@ -108,7 +114,12 @@ impl Clerk {
             Cmd::RetryAll(filter) => Answer::Retried(in_words(db.retry_all(&filter, now))),
             Cmd::Resolve { id, choice } => Answer::Resolved(id, changed(db.resolve(id, way_out(choice), now))),
             Cmd::KeepDraft { draft, editing } => {
-                let kept = KeptDraft { screen: screen.to_owned(), draft, editing, at: now };
+                let kept = KeptDraft {
+                    screen: screen.to_owned(),
+                    draft,
+                    editing,
+                    at: now,
+                };
                 Answer::DraftKept(in_words(db.keep_draft(&kept)))
             }
             Cmd::DropDraft => Answer::DraftKept(in_words(db.drop_draft(screen))),
@@ -129,7 +140,10 @@ impl Clerk {
                 Answer::Suspended
             }
         };
-        let wrote = matches!(answer, Answer::Saved(Ok(_)) | Answer::Voided(_, Ok(_)) | Answer::Resolved(_, Ok(_)) | Answer::Retried(Ok(_)));
+        let wrote = matches!(
+            answer,
+            Answer::Saved(Ok(_)) | Answer::Voided(_, Ok(_)) | Answer::Resolved(_, Ok(_)) | Answer::Retried(Ok(_))
+        );
         if wrote {
             self.nudge(Nudge::SalesWaiting);
             return vec![answer, Answer::Changed];
@@ -168,13 +182,14 @@ impl Clerk {
     }
 }
 
-async fn news(changed: &mut Option<watch::Receiver<u64>>) {
-    let ended = match changed {
-        Some(changes) => changes.changed().await.is_err(),
+/// Waits until the sync service has written; a service that has ended writes no more.
+async fn news(writes: &mut Option<watch::Receiver<u64>>) {
+    let ended = match writes {
+        Some(written) => written.changed().await.is_err(),
         None => std::future::pending().await,
     };
     if ended {
-        *changed = None;
+        *writes = None;
     }
 }
 

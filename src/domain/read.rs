@@ -283,3 +283,14 @@ pub struct KeptDraft {
     /// When it was kept.
     pub at: UtcMillis,
 }
+
+/// A product that a scanner knows by its code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductCode {
+    /// What the scanner reads.
+    pub code: String,
+    /// The product's name.
+    pub name: String,
+    /// What one costs.
+    pub cost: super::money::Money,
+}

@@ -21,7 +21,8 @@ pub trait Journal {
     /// parked, and all their sales are pending.
     fn resume(&mut self, broker: &str, now: Now) -> Result<Resumed, Self::Error>;
 
-    /// Writes a hello about the current ledger, and the floor that its answer must keep.
+    /// Writes a hello, and the floor that its answer must keep: about the current ledger, and by turns about older ones that HQ has acknowledged something of. What this
+    /// program writes is for the worker to fill in.
     fn hello(&mut self, nonce: Nonce, now: Now) -> Result<(Hello, u64), Self::Error>;
 
     /// Makes a batch of at most `max_rows` pending sales, oldest business day first, all of one ledger, and commits it with its rows. `None`: nothing is pending.

@@ -14,6 +14,8 @@ pub struct Standing {
     pub acked: u64,
     /// How many revisions are in batches of this ledger that were sent, or may have been, and never answered.
     pub unanswered: u64,
+    /// HQ was found to have forgotten something, and no answer since has shown that what went again was all of it.
+    pub doubted: bool,
 }
 
 /// What a fresh answer tells of both databases.
@@ -54,14 +56,27 @@ impl Standing {
     pub const fn weigh(&self, report: Report, confirms: u64) -> Lineage {
         // Only the floor of its own message binds an answer: others may have been sent later and heard earlier.
         if report.before < report.floor {
-            // What HQ applied since it was restored is at most what we have no answer to, so this much of the old history is surely there.
+            // What HQ applied since it was restored is at most what we have no answer to, so this much of the old history is surely there. If it goes wrong
+            // twice, the counts don't tell what is missing (a revision that was replaced since, say, and never goes again): then nothing is kept.
             let keep = report.before.saturating_sub(self.unanswered.saturating_sub(confirms));
-            return Lineage::HqForgot { keep_through: keep };
+            return Lineage::HqForgot {
+                keep_through: if self.doubted { 0 } else { keep },
+            };
         }
         if report.after > self.seen_or_sent() {
             return Lineage::ThisIsACopy;
         }
         Lineage::Same
+    }
+
+    /// Whether there is a doubt about HQ's memory after this answer; only the answer to a hello, with nothing of its own to add, ends one.
+    #[must_use]
+    pub const fn doubted_after(&self, lineage: Lineage, answers_hello: bool) -> bool {
+        match lineage {
+            Lineage::HqForgot { .. } => true,
+            Lineage::Same => self.doubted && !answers_hello,
+            Lineage::ThisIsACopy => self.doubted,
+        }
     }
 
     const fn seen_or_sent(&self) -> u64 {

@@ -8,7 +8,7 @@ use crate::domain::read::LineState;
 use crate::domain::time::Tick;
 use crate::protocol::Now;
 use crate::protocol::journal::Journal;
-use crate::protocol::message::{Batch, Uplink as Message, Version};
+use crate::protocol::message::{Batch, Hello, Uplink as Message, Version};
 use crate::protocol::uplink::{Action, Event, Limits, Uplink};
 
 /// What the line is to do.
@@ -37,8 +37,8 @@ pub struct Worker<J> {
     broker: String,
     /// The batch that was made and is not yet published.
     formed: Option<Batch>,
-    /// The version of hellos: any HQ that there is reads the oldest.
-    oldest: Version,
+    /// What this program writes, oldest first; hellos go in the oldest, which any HQ reads.
+    writes: Vec<Version>,
 }
 
 impl<J: Journal> Worker<J> {
@@ -48,13 +48,13 @@ impl<J: Journal> Worker<J> {
     /// When the database fails.
     pub fn start(mut journal: J, limits: Limits, broker: String, now: Now) -> Result<(Self, Event), J::Error> {
         let resumed = journal.resume(&broker, now)?;
-        let oldest = limits.writes[0];
+        let writes = limits.writes.clone();
         let worker = Self {
             machine: Uplink::new(limits),
             journal,
             broker,
             formed: None,
-            oldest,
+            writes,
         };
         Ok((worker, Event::Resumed(resumed)))
     }
@@ -111,10 +111,13 @@ impl<J: Journal> Worker<J> {
             Action::Disconnect => orders.push(Order::Close),
             Action::SayHello { nonce, expires_ms } => {
                 let (hello, floor) = journal.hello(nonce, now)?;
-                let message = Message::Hello(hello);
+                let message = Message::Hello(Hello {
+                    writes: self.writes.clone(),
+                    ..hello
+                });
                 orders.push(Order::Publish {
                     message,
-                    version: self.oldest,
+                    version: self.writes[0],
                     expires_ms: Some(expires_ms),
                 });
                 events.push_back(Event::HelloWritten { nonce, floor });

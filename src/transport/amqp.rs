@@ -9,7 +9,6 @@ mod branch;
 mod dial;
 mod failure;
 mod hq;
-mod names;
 mod unconfirmed;
 
 pub use address::{Address, BadAddress};

@@ -5,5 +5,8 @@ mod amqp_hq;
 mod amqp_leaks;
 mod amqp_rights;
 mod architecture;
+mod main_job;
 mod model;
+mod readme;
+mod simulation;
 mod support;

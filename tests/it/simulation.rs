@@ -7,6 +7,11 @@ mod checks;
 mod rng;
 mod world;
 
+use branchline::domain::ids::BranchCode;
+use branchline::domain::time::UtcMillis;
+use branchline::protocol::identity::Login;
+use branchline::store::hq::{HqDb, Incoming};
+use branchline::wire;
 use world::World;
 
 /// How many seeds `make test` runs; `make simulate SEEDS=…` asks for more.
@@ -54,7 +59,10 @@ fn prove(seeds: impl Iterator<Item = u64> + Send) {
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number, not `{text}`")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a whole number, not `{text}`")),
+    )
 }
 
 #[test]
@@ -65,5 +73,28 @@ fn many_seeds() {
 
 #[test]
 fn one_seed() {
-    prove(number("BRANCHLINE_SEED").into_iter().chain(NAMED.iter().map(|(seed, _)| *seed)));
+    prove(
+        number("BRANCHLINE_SEED")
+            .into_iter()
+            .chain(NAMED.iter().map(|(seed, _)| *seed)),
+    );
+}
+
+/// HQ's part: reads what the broker hands out, applies it in one transaction, and seals the answers.
+fn hq_group(db: &mut HqDb, now: UtcMillis, group: &[(BranchCode, Vec<u8>)]) -> Vec<(BranchCode, Vec<u8>)> {
+    let read = |(_, bytes): &(BranchCode, Vec<u8>)| Incoming::Message {
+        login: Login::Own,
+        message: wire::decode_uplink(bytes).expect("HQ reads all that a branch writes"),
+    };
+    let incoming: Vec<_> = group.iter().map(read).collect();
+    let answers = db
+        .commit_group(now, &wire::READS, &incoming)
+        .expect("HQ's database works");
+    let sealed = group
+        .iter()
+        .zip(answers)
+        .filter_map(|((branch, _), answer)| Some((branch.clone(), answer?)));
+    sealed
+        .map(|(branch, answer)| (branch, wire::encode_downlink(&answer).expect("HQ writes its answers")))
+        .collect()
 }

@@ -25,3 +25,15 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     })
     .await;
 }
+
+/// The same for what a broker's return and the waits of both sides make slow.
+pub(crate) async fn patiently(what: &str, mut holds: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(4 * PATIENCE, async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    waited
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {:?}", 4 * PATIENCE));
+}

@@ -15,7 +15,9 @@ CREATE TABLE ledgers (
     begun_at INTEGER NOT NULL,
     seen INTEGER NOT NULL DEFAULT 0,
     acked INTEGER NOT NULL DEFAULT 0,
-    unanswered INTEGER NOT NULL DEFAULT 0
+    unanswered INTEGER NOT NULL DEFAULT 0,
+    doubted INTEGER NOT NULL DEFAULT 0 CHECK (doubted IN (0, 1)),
+    weighed_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE branch (

@@ -5,19 +5,8 @@ use diesel::upsert::excluded;
 
 use super::schema::product_codes;
 use super::{BranchDb, values};
-use crate::domain::money::Money;
+use crate::domain::read::ProductCode;
 use crate::store::StoreError;
-
-/// What a scanned code stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductCode {
-    /// The code as the scanner types it.
-    pub code: String,
-    /// The product's name.
-    pub name: String,
-    /// What one costs.
-    pub cost: Money,
-}
 
 impl BranchDb {
     /// Notes products by their codes, each in place of what its code stood for before; returns how many.
@@ -60,5 +49,17 @@ impl BranchDb {
                 })
             })
             .transpose()
+    }
+
+    /// Whether any product is known by a code, so that there is something to scan.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn knows_products(&mut self) -> Result<bool, StoreError> {
+        let any: Option<String> = product_codes::table
+            .select(product_codes::code)
+            .first(&mut self.conn)
+            .optional()?;
+        Ok(any.is_some())
     }
 }

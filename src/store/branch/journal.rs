@@ -17,7 +17,7 @@ use crate::domain::event::LogEvent;
 use crate::domain::ids::{BatchId, Nonce, StoreId};
 use crate::protocol::Now;
 use crate::protocol::journal::{Formed, Journal, Resumed, Settled, Weighed};
-use crate::protocol::lineage::{Lineage, Report};
+use crate::protocol::lineage::{Report, Standing};
 use crate::protocol::message::{Answer, Hello, HqStamp, Receipt};
 use crate::store::StoreError;
 use diesel::prelude::*;
@@ -33,7 +33,7 @@ impl Journal for BranchDb {
     fn hello(&mut self, nonce: Nonce, now: Now) -> Result<(Hello, u64), StoreError> {
         let code = self.code.clone();
         self.conn.transaction(|conn| {
-            let ledger = ledgers::current(conn)?;
+            let ledger = ledgers::to_ask_about(conn)?;
             let kept = Kept::load(conn)?;
             let hello = Hello {
                 branch: code,
@@ -74,25 +74,27 @@ impl Journal for BranchDb {
     fn weigh(&mut self, answer: &Answer, floor: u64, now: Now) -> Result<Weighed, StoreError> {
         self.write(|conn, kept| {
             heard(conn, &answer.hq, now)?;
-            let ledger = ledgers::current(conn)?;
-            let mut lineage = Lineage::Same;
-            if answer.ledger == ledger.id {
-                let report = Report {
-                    before: answer.applied,
-                    after: answer.applied,
-                    floor,
-                };
-                lineage = ledger.standing.weigh(report, 0);
-                let news = history::News {
-                    ledger,
-                    standing: ledger.standing,
-                    lineage,
-                    after: answer.applied,
-                    answered: None,
-                    moves: &[],
-                };
-                history::act(conn, kept, &news, now)?;
-            }
+            let ledger = ledgers::named(conn, answer.ledger)?;
+            let report = Report {
+                before: answer.applied,
+                after: answer.applied,
+                floor,
+            };
+            let lineage = ledger.standing.weigh(report, 0);
+            let news = history::News {
+                ledger,
+                standing: Standing {
+                    seen: ledger.standing.seen.max(answer.applied),
+                    doubted: ledger.standing.doubted_after(lineage, true),
+                    ..ledger.standing
+                },
+                lineage,
+                after: answer.applied,
+                answered: None,
+                moves: &[],
+            };
+            history::act(conn, kept, &news, now)?;
+            ledgers::weighed(conn, ledger.no, now.wall)?;
             Ok(Weighed {
                 lineage,
                 ledger: ledgers::current(conn)?.id,

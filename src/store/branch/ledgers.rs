@@ -22,10 +22,10 @@ pub(super) struct Ledger {
     pub(super) standing: Standing,
 }
 
-type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, i64);
+type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, i64, i64, i64);
 
 fn ledger(record: LedgerRecord) -> Result<Ledger, StoreError> {
-    let (no, id, first_id, _begun_at, seen, acked, unanswered) = record;
+    let (no, id, first_id, _begun_at, seen, acked, unanswered, doubted, _weighed_at) = record;
     Ok(Ledger {
         no,
         id: values::ledger_id(&id)?,
@@ -34,6 +34,7 @@ fn ledger(record: LedgerRecord) -> Result<Ledger, StoreError> {
             seen: values::natural(seen)?,
             acked: values::natural(acked)?,
             unanswered: values::natural(unanswered)?,
+            doubted: doubted != 0,
         },
     })
 }
@@ -54,6 +55,25 @@ pub(super) fn named(conn: &mut SqliteConnection, id: LedgerId) -> Result<Ledger,
             .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))
             .first(conn)?,
     )
+}
+
+/// The ledger that a hello asks about: of the current one and those that HQ has acknowledged something of, the one whose count was heard the longest ago.
+pub(super) fn to_ask_about(conn: &mut SqliteConnection) -> Result<Ledger, StoreError> {
+    let current: i64 = branch::table.select(branch::ledger_no).first(conn)?;
+    ledger(
+        ledgers::table
+            .filter(ledgers::no.eq(current).or(ledgers::acked.gt(0)))
+            .order((ledgers::weighed_at.asc(), ledgers::no.desc()))
+            .first(conn)?,
+    )
+}
+
+/// Notes when a ledger's count was heard in the answer to a hello.
+pub(super) fn weighed(conn: &mut SqliteConnection, no: i64, now: UtcMillis) -> Result<(), StoreError> {
+    diesel::update(ledgers::table.find(no))
+        .set(ledgers::weighed_at.eq(now.0))
+        .execute(conn)?;
+    Ok(())
 }
 
 pub(super) fn all(conn: &mut SqliteConnection) -> Result<Vec<Ledger>, StoreError> {
@@ -82,6 +102,7 @@ pub(super) fn stand(conn: &mut SqliteConnection, no: i64, standing: Standing) ->
             ledgers::seen.eq(values::stored(standing.seen)),
             ledgers::acked.eq(values::stored(standing.acked)),
             ledgers::unanswered.eq(values::stored(standing.unanswered)),
+            ledgers::doubted.eq(i64::from(standing.doubted)),
         ))
         .execute(conn)?;
     Ok(())

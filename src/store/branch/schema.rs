@@ -121,6 +121,8 @@ diesel::table! {
         seen -> BigInt,
         acked -> BigInt,
         unanswered -> BigInt,
+        doubted -> BigInt,
+        weighed_at -> BigInt,
     }
 }
 

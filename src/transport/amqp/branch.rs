@@ -92,7 +92,8 @@ async fn run(route: Arc<Route>, outgoing: mpsc::Receiver<Outgoing>, events: mpsc
         Ok(lines) => lines.serve(&route, outbox, &events).await,
         Err(failure) => failure,
     };
-    tracing::debug!(trouble = ?failure.trouble, detail = %failure, "session ended");
+    // The shell hears one word; the sentence is for whoever reads the log.
+    tracing::info!(trouble = ?failure.trouble, detail = %failure, "session ended");
     // If nobody listens any more, nobody needs to know.
     let _ = events.send(LinkEvent::Down(failure.trouble)).await;
 }

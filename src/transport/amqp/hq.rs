@@ -1,10 +1,10 @@
 //! HQ's line: one connection for what branches send, one for receipts, so that neither waits for the other.
 //!
-//! Opening and what a session is made of are here; the declarations are in `topology`, incoming messages in `deliveries`, receipts in `replies`.
+//! Opening and what a session is made of are here; the declarations are in `declare`, incoming messages in `deliveries`, receipts in `replies`.
 
+mod declare;
 mod deliveries;
 mod replies;
-mod topology;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl HqAmqp {
 
     async fn prepare(&self) -> Result<(Line, Line), Failure> {
         let (consuming, replying) = tokio::try_join!(self.dialer.dial("hq sales"), self.dialer.dial("hq receipts"))?;
-        topology::declare(consuming.connection()).await?;
+        declare::declare(consuming.connection()).await?;
         Ok((consuming, replying))
     }
 
@@ -82,14 +82,14 @@ impl HqTransport for HqAmqp {
     type Link = HqAmqpLink;
 
     async fn open(&self) -> Result<HqAmqpLink, HqTrouble> {
-        let (consuming, replying) = limited("preparing the broker", self.prepare()).await?;
+        let (consuming, replying) = limited("preparing the broker", Box::pin(self.prepare())).await?;
         if self.alone {
             let patience = if self.was_open.load(Ordering::Relaxed) {
                 OWN_GHOST
             } else {
                 STRANGER
             };
-            if !topology::lock(consuming.connection(), patience).await? {
+            if !declare::lock(consuming.connection(), patience).await? {
                 tokio::join!(consuming.close(), replying.close());
                 return Err(HqTrouble::AnotherHq);
             }

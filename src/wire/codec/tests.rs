@@ -209,7 +209,7 @@ fn the_envelope_reads_without_the_body() {
 fn a_newer_body_is_told_from_a_damaged_one() {
     let mut bytes = encode_uplink(&hello(), 1).unwrap();
     bytes[4] = 2;
-    assert!(matches!(decode_uplink(&bytes), Err(Unread::TooNew { envelope }) if envelope.question == Question::Hello));
+    assert!(matches!(decode_uplink(&bytes), Err(Unread::TooNew { envelope }) if envelope.kind == UplinkKind::Hello));
     bytes[4] = 0;
     assert!(matches!(
         decode_uplink(&bytes),
@@ -258,6 +258,21 @@ fn what_is_over_a_limit_is_not_written() {
     };
     assert_eq!(encode_uplink(&batch(vec![sale(1), stranger]), 1), Err(ledgers));
     assert_eq!(encode_uplink(&hello(), 2), Err(EncodeError::Version(2)));
+}
+
+#[test]
+fn a_date_that_no_sale_has_is_refused() {
+    for year in ["1899", "10000"] {
+        let mut row = sale(1);
+        row.content.date = chrono::NaiveDate::from_ymd_opt(year.parse().unwrap(), 12, 31)
+            .unwrap()
+            .into();
+        let bytes = encode_uplink(&batch(vec![sale(2), row]), 1).unwrap();
+        assert!(
+            matches!(decode_uplink(&bytes), Err(Unread::Body { reason: Flaw::Date, .. })),
+            "{year}"
+        );
+    }
 }
 
 #[test]

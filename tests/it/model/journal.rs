@@ -60,6 +60,8 @@ pub(crate) struct MemJournal {
     standings: BTreeMap<LedgerId, Standing>,
     batches: Vec<Made>,
     store: Option<StoreId>,
+    /// How often each ledger's count was heard in the answer to a hello.
+    weighed: BTreeMap<LedgerId, u32>,
 }
 
 impl MemJournal {
@@ -71,6 +73,7 @@ impl MemJournal {
             rows: BTreeMap::new(),
             standings,
             batches: Vec::new(),
+            weighed: BTreeMap::new(),
             store: None,
         }
     }
@@ -171,7 +174,9 @@ impl MemJournal {
     }
 
     /// Acts on what a fresh answer tells, and writes down its count.
-    fn act_on(&mut self, ledger: LedgerId, lineage: Lineage, after: u64, luck: u128) {
+    fn act_on(&mut self, ledger: LedgerId, lineage: Lineage, after: u64, answers_hello: bool, luck: u128) {
+        let standing = self.standing(ledger);
+        standing.doubted = standing.doubted_after(lineage, answers_hello);
         match lineage {
             Lineage::Same => {
                 let standing = self.standing(ledger);
@@ -285,7 +290,17 @@ impl Journal for MemJournal {
     }
 
     fn hello(&mut self, nonce: Nonce, now: Now) -> Result<(Hello, u64), Infallible> {
-        let ledger = self.ledger;
+        // The current ledger, or an older one that HQ has acknowledged something of and whose count was heard less often.
+        let heard = |ledger: &LedgerId| self.weighed.get(ledger).copied().unwrap_or(0);
+        let asked = |(ledger, standing): (&LedgerId, &Standing)| {
+            (*ledger == self.ledger || standing.acked > 0).then_some(*ledger)
+        };
+        let ledger = self
+            .standings
+            .iter()
+            .filter_map(asked)
+            .min_by_key(|ledger| (heard(ledger), *ledger != self.ledger));
+        let ledger = ledger.unwrap_or(self.ledger);
         let hello = Hello {
             branch: self.branch.clone(),
             ledger,
@@ -397,7 +412,7 @@ impl Journal for MemJournal {
         let standing = self.standing(ledger);
         standing.acked += confirms;
         standing.unanswered -= counted;
-        self.act_on(ledger, lineage, receipt.applied_after, !now.luck);
+        self.act_on(ledger, lineage, receipt.applied_after, false, !now.luck);
         // Its own receipt is fresh: what it names is there.
         self.batches[at].state = BatchState::Answered {
             applied_after: receipt.applied_after,
@@ -414,14 +429,9 @@ impl Journal for MemJournal {
             after: answer.applied,
             floor,
         };
-        let lineage = if ledger == self.ledger {
-            self.standing(ledger).weigh(report, 0)
-        } else {
-            Lineage::Same
-        };
-        if ledger == self.ledger {
-            self.act_on(ledger, lineage, answer.applied, now.luck);
-        }
+        let lineage = self.standing(ledger).weigh(report, 0);
+        self.act_on(ledger, lineage, answer.applied, true, now.luck);
+        *self.weighed.entry(ledger).or_default() += 1;
         Ok(Weighed {
             lineage,
             ledger: self.ledger,

@@ -1,8 +1,8 @@
 //! The checkers: each promise of the design, asked of both databases as anybody could ask.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
+use branchline::domain::read::SaleRow;
 use branchline::domain::sync_state::SyncState;
 use branchline::sync::worker::Worker;
 use diesel::prelude::*;
@@ -22,11 +22,7 @@ pub(crate) struct HqRow {
     #[diesel(sql_type = Integer)]
     pub(crate) revision: i32,
     #[diesel(sql_type = Text)]
-    pub(crate) date: String,
-    #[diesel(sql_type = Text)]
     pub(crate) product: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) region: String,
     #[diesel(sql_type = BigInt)]
     pub(crate) qty: i64,
     #[diesel(sql_type = BigInt)]
@@ -42,27 +38,37 @@ pub(crate) struct HqRow {
 /// What HQ holds, by branch, ledger and id.
 type AtHq = BTreeMap<(String, Vec<u8>, i64), HqRow>;
 
-fn at_hq(path: &Path) -> AtHq {
-    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+fn at_hq(world: &mut World) -> AtHq {
+    let path = world.hq.path.to_str().unwrap();
+    let reader = world
+        .hq
+        .reader
+        .get_or_insert_with(|| SqliteConnection::establish(path).unwrap());
     let rows = diesel::sql_query(
-        "SELECT branch, ledger, external_id, revision, CAST(date AS TEXT) AS date, product, region, qty, cost, tax, created_at, deleted_at FROM sales",
+        "SELECT branch, ledger, external_id, revision, product, qty, cost, tax, created_at, deleted_at FROM sales",
     );
-    let rows: Vec<HqRow> = rows.load(&mut connection).unwrap();
-    rows.into_iter().map(|row| ((row.branch.clone(), row.ledger.clone(), row.external_id), row)).collect()
+    let rows: Vec<HqRow> = rows.load(reader).unwrap();
+    rows.into_iter()
+        .map(|row| ((row.branch.clone(), row.ledger.clone(), row.external_id), row))
+        .collect()
 }
 
 /// What must hold at every moment.
 pub(crate) fn each_step(world: &mut World) -> Result<(), String> {
-    let hq = at_hq(&world.hq.path);
+    let hq = at_hq(world);
     once_and_only_what_was_sold(world, &hq)?;
     for at in 0..world.offices.len() {
-        let out = world.offices[at].worker.as_ref().map_or(0, |worker| Worker::machine(worker).in_flight());
+        let out = world.offices[at]
+            .worker
+            .as_ref()
+            .map_or(0, |worker| Worker::machine(worker).in_flight());
         if out > limits().window {
             return Err(format!("{out} batches are out"));
         }
-        no_gap_in_the_ids(world, at)?;
+        let rows = world.rows(at);
+        no_gap_in_the_ids(at, &rows)?;
         if !world.amnesia {
-            acked_is_stored(world, at, &hq)?;
+            acked_is_stored(world, at, &rows, &hq)?;
         }
     }
     if world.tick % 16 == 0 {
@@ -73,7 +79,7 @@ pub(crate) fn each_step(world: &mut World) -> Result<(), String> {
 
 /// What must hold when all faults have ended and everybody has been heard.
 pub(crate) fn converged(world: &mut World) -> Result<(), String> {
-    let hq = at_hq(&world.hq.path);
+    let hq = at_hq(world);
     once_and_only_what_was_sold(world, &hq)?;
     audits(world)?;
     for at in 0..world.offices.len() {
@@ -82,15 +88,18 @@ pub(crate) fn converged(world: &mut World) -> Result<(), String> {
             return Err(format!("office {at} does not settle: {status:?}"));
         }
         if status.conflicts > 0 && !world.amnesia {
-            return Err(format!("office {at} has conflicts, though no database was copied or restored: {status:?}"));
+            return Err(format!(
+                "office {at} has conflicts, though no database was copied or restored: {status:?}"
+            ));
         }
         if status.in_step() != (status.rejected + status.conflicts == 0) {
             return Err(format!("office {at} does not know whether it is in step: {status:?}"));
         }
-        no_gap_in_the_ids(world, at)?;
-        acked_is_stored(world, at, &hq)?;
+        let rows = world.rows(at);
+        no_gap_in_the_ids(at, &rows)?;
+        acked_is_stored(world, at, &rows, &hq)?;
         if !world.amnesia {
-            same_sums(world, at, &hq)?;
+            same_sums(world, at, &rows, &hq)?;
         }
     }
     Ok(())
@@ -131,17 +140,20 @@ fn once_and_only_what_was_sold(world: &World, hq: &AtHq) -> Result<(), String> {
     Ok(())
 }
 
-fn no_gap_in_the_ids(world: &mut World, at: usize) -> Result<(), String> {
-    let rows = world.rows(at);
+fn no_gap_in_the_ids(at: usize, rows: &[SaleRow]) -> Result<(), String> {
     let ids = rows.iter().map(|row| row.sale.id.get());
     let expected = (1..=i64::try_from(rows.len()).unwrap()).rev();
-    if ids.eq(expected) { Ok(()) } else { Err(format!("office {at} has a gap in its ids")) }
+    if ids.eq(expected) {
+        Ok(())
+    } else {
+        Err(format!("office {at} has a gap in its ids"))
+    }
 }
 
 /// What the screen shows as acked is at HQ, at that revision or a newer one.
-fn acked_is_stored(world: &mut World, at: usize, hq: &AtHq) -> Result<(), String> {
+fn acked_is_stored(world: &World, at: usize, rows: &[SaleRow], hq: &AtHq) -> Result<(), String> {
     let branch = world.offices[at].code.to_string();
-    for row in world.rows(at) {
+    for row in rows {
         let key = (branch.clone(), row.sale.ledger.as_bytes().to_vec(), row.sale.id.get());
         let held = hq.get(&key);
         if row.sync == SyncState::Acked
@@ -154,19 +166,30 @@ fn acked_is_stored(world: &mut World, at: usize, hq: &AtHq) -> Result<(), String
 }
 
 /// Counts, quantities and amounts are the same on both sides, but for what HQ refused.
-fn same_sums(world: &mut World, at: usize, hq: &AtHq) -> Result<(), String> {
+fn same_sums(world: &World, at: usize, rows: &[SaleRow], hq: &AtHq) -> Result<(), String> {
     let branch = world.offices[at].code.to_string();
-    let rows = world.rows(at);
-    let here = rows.iter().filter(|row| row.sync == SyncState::Acked && !row.sale.is_void());
+    let here = rows
+        .iter()
+        .filter(|row| row.sync == SyncState::Acked && !row.sale.is_void());
     let here = here.fold((0, 0, 0), |(count, qty, amount), row| {
         let sold = i64::from(row.sale.content.qty);
         (count + 1, qty + sold, amount + sold * row.sale.content.cost.units())
     });
-    let refused: BTreeSet<_> =
-        rows.iter().filter(|row| row.sync != SyncState::Acked).map(|row| row.sale.id.get()).collect();
-    let there = hq.values().filter(|row| row.branch == branch && row.deleted_at.is_none());
+    let refused: BTreeSet<_> = rows
+        .iter()
+        .filter(|row| row.sync != SyncState::Acked)
+        .map(|row| row.sale.id.get())
+        .collect();
+    let there = hq
+        .values()
+        .filter(|row| row.branch == branch && row.deleted_at.is_none());
     let there = there.filter(|row| !refused.contains(&row.external_id));
-    let there = there
-        .fold((0, 0, 0), |(count, qty, amount), row| (count + 1, qty + row.qty, amount + row.qty * row.cost));
-    if here == there { Ok(()) } else { Err(format!("office {at} has {here:?}, HQ {there:?}")) }
+    let there = there.fold((0, 0, 0), |(count, qty, amount), row| {
+        (count + 1, qty + row.qty, amount + row.qty * row.cost)
+    });
+    if here == there {
+        Ok(())
+    } else {
+        Err(format!("office {at} has {here:?}, HQ {there:?}"))
+    }
 }

@@ -18,6 +18,7 @@ use branchline::sync::line::{event_of, seal};
 use branchline::sync::worker::{Order, Worker};
 use branchline::transport::LinkEvent;
 use branchline::wire;
+use diesel::SqliteConnection;
 use tempfile::TempDir;
 
 use super::rng::Rng;
@@ -46,6 +47,13 @@ struct Profile {
     lines: usize,
     crashes: usize,
     restores: usize,
+    forgetful: Forgetful,
+}
+
+/// Whose database is restored from a backup now and then.
+enum Forgetful {
+    Hq,
+    Branches,
 }
 
 /// A branch's box.
@@ -70,6 +78,8 @@ pub(crate) struct Broker {
 pub(crate) struct Hq {
     pub(crate) path: PathBuf,
     pub(crate) db: Option<HqDb>,
+    /// Somebody who reads along with SQL.
+    pub(crate) reader: Option<SqliteConnection>,
     backup: Option<PathBuf>,
 }
 
@@ -83,8 +93,14 @@ pub(crate) fn limits() -> Limits {
         refusals_ms: 3_600_000,
         window: 4,
         batch_rows: 8,
-        reconnect: Backoff { first_ms: 1_000, cap_ms: 60_000 },
-        retry: Backoff { first_ms: 5_000, cap_ms: 300_000 },
+        reconnect: Backoff {
+            first_ms: 1_000,
+            cap_ms: 60_000,
+        },
+        retry: Backoff {
+            first_ms: 5_000,
+            cap_ms: 300_000,
+        },
         writes: wire::WRITES.to_vec(),
     }
 }
@@ -94,11 +110,31 @@ impl World {
         let mut rng = Rng::new(seed);
         // Memory, where there is such a place: the simulation is about order, not about disks.
         let shm = Path::new("/dev/shm");
-        let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.unwrap();
-        let profile = Profile { lines: rng.below(25), crashes: rng.below(8), restores: rng.below(3) };
+        let dir = if shm.is_dir() {
+            tempfile::tempdir_in(shm)
+        } else {
+            tempfile::tempdir()
+        }
+        .unwrap();
+        let forgetful = if rng.percent(50) {
+            Forgetful::Hq
+        } else {
+            Forgetful::Branches
+        };
+        let profile = Profile {
+            lines: rng.below(25),
+            crashes: rng.below(8),
+            restores: rng.below(4),
+            forgetful,
+        };
         let path = dir.path().join("hq.db");
         let db = HqDb::create(&path, rng.bits(), UtcMillis(BEGINNING)).unwrap();
-        let hq = Hq { path, db: Some(db), backup: None };
+        let hq = Hq {
+            path,
+            db: Some(db),
+            reader: None,
+            backup: None,
+        };
         let mut world = Self {
             rng,
             tick: 0,
@@ -143,7 +179,11 @@ impl World {
     }
 
     fn now(&mut self) -> Now {
-        Now { tick: Tick(self.tick), wall: self.wall(), luck: self.rng.bits() }
+        Now {
+            tick: Tick(self.tick),
+            wall: self.wall(),
+            luck: self.rng.bits(),
+        }
     }
 
     // ---- what programs do
@@ -162,16 +202,28 @@ impl World {
     }
 
     fn feed(&mut self, at: usize, event: Event) {
-        let Some(mut worker) = self.offices[at].worker.take() else { return };
+        let Some(mut worker) = self.offices[at].worker.take() else {
+            return;
+        };
         let (tick, wall) = (Tick(self.tick), self.wall());
         let rng = &mut self.rng;
-        let orders = worker.step(event, &mut || Now { tick, wall, luck: rng.bits() }).unwrap();
+        let orders = worker
+            .step(event, &mut || Now {
+                tick,
+                wall,
+                luck: rng.bits(),
+            })
+            .unwrap();
         self.offices[at].worker = Some(worker);
         for order in orders {
             match order {
                 Order::Open => self.offices[at].opening = true,
                 Order::Close => self.offices[at].hang_up(),
-                Order::Publish { message, version, expires_ms } => {
+                Order::Publish {
+                    message,
+                    version,
+                    expires_ms,
+                } => {
                     let sealed = seal(&message, version, expires_ms).unwrap();
                     let office = &mut self.offices[at];
                     if office.up {
@@ -239,6 +291,7 @@ impl World {
 
     fn reopen_hq(&mut self) {
         self.hq.db = None;
+        self.hq.reader = None;
         self.hq.db = Some(HqDb::open(&self.hq.path).unwrap());
     }
 
@@ -247,7 +300,11 @@ impl World {
     fn content(&mut self) -> SaleContent {
         let day = self.wall().to_utc().date_naive() - chrono::Days::new(u64::try_from(self.rng.below(3)).unwrap());
         // Now and then a date that HQ must refuse.
-        let day = if self.rng.percent(4) { day + chrono::Days::new(40) } else { day };
+        let day = if self.rng.percent(4) {
+            day + chrono::Days::new(40)
+        } else {
+            day
+        };
         SaleContent {
             date: parse_wall(&format!("{day} 12:00:00")).unwrap(),
             product: ["PENS", "PAPER", "WHITE METAL LANTERN", "CAFÉ"][self.rng.below(4)].into(),
@@ -296,8 +353,12 @@ impl World {
     }
 
     pub(crate) fn rows(&mut self, at: usize) -> Vec<SaleRow> {
-        let request =
-            PageRequest { filter: Filter::default(), sort: Sort::default(), anchor: Anchor::Top, limit: 100_000 };
+        let request = PageRequest {
+            filter: Filter::default(),
+            sort: Sort::default(),
+            anchor: Anchor::Top,
+            limit: 100_000,
+        };
         self.offices[at].till().page(&request).unwrap().rows
     }
 
@@ -370,32 +431,43 @@ impl World {
         }
     }
 
+    /// A database is not what it was. In one seed it is HQ's or the branches', never both: applied counts can't tell a restored HQ while two boxes of one branch add to
+    /// the same count.
     fn amnesia_strikes(&mut self, at: usize) {
-        match self.rng.below(4) {
-            0 if self.hq.backup.is_none() => self.back_up_hq(),
-            0 | 1 if self.hq.backup.is_some() => {
-                self.amnesia = true;
-                self.hq.db = None;
-                let backup = self.hq.backup.clone().unwrap();
-                copy_database(&backup, &self.hq.path);
-                self.reopen_hq();
-            }
-            2 if self.offices.len() < CODES.len() => {
-                // Somebody copies the first branch's database to another box, and both go on.
-                self.amnesia = true;
-                let copy = self.dir.path().join("branch-copy.db");
-                self.offices[0].crash();
-                copy_database(&self.offices[0].path.clone(), &copy);
-                self.move_in(BranchCode::parse(CODES[2]).unwrap(), copy);
-                self.start(0);
-            }
-            _ => self.restore_branch(at),
+        match self.profile.forgetful {
+            Forgetful::Hq if self.hq.backup.is_none() => self.back_up_hq(),
+            Forgetful::Hq => self.restore_hq(),
+            Forgetful::Branches if self.offices.len() < CODES.len() && self.rng.percent(30) => self.copy_branch(),
+            Forgetful::Branches => self.restore_branch(at),
         }
+    }
+
+    fn restore_hq(&mut self) {
+        self.amnesia = true;
+        self.hq.db = None;
+        self.hq.reader = None;
+        let backup = self.hq.backup.clone().expect("a backup was made before");
+        copy_database(&backup, &self.hq.path);
+        if self.rng.percent(30) {
+            self.hq.backup = None;
+        }
+        self.reopen_hq();
+    }
+
+    /// Somebody copies the first branch's database to another box, and both go on.
+    fn copy_branch(&mut self) {
+        self.amnesia = true;
+        let copy = self.dir.path().join("branch-copy.db");
+        self.offices[0].crash();
+        copy_database(&self.offices[0].path.clone(), &copy);
+        self.move_in(BranchCode::parse(CODES[2]).unwrap(), copy);
+        self.start(0);
     }
 
     fn back_up_hq(&mut self) {
         let backup = self.dir.path().join("hq-backup.db");
         self.hq.db = None;
+        self.hq.reader = None;
         copy_database(&self.hq.path.clone(), &backup);
         self.hq.backup = Some(backup);
         self.reopen_hq();
@@ -454,11 +526,8 @@ impl World {
 impl Office {
     pub(crate) fn till(&mut self) -> &mut BranchDb {
         let (path, code) = (&self.path, &self.code);
-        self.till.get_or_insert_with(|| BranchDb::open(path, Some(code)).unwrap())
-    }
-
-    pub(crate) const fn is_up(&self) -> bool {
-        self.up
+        self.till
+            .get_or_insert_with(|| BranchDb::open(path, Some(code)).unwrap())
     }
 
     fn hang_up(&mut self) {

@@ -26,7 +26,7 @@ pub(crate) struct Broker {
 struct Running {
     launcher: Child,
     /// The broker runs until this closes.
-    _leash: ChildStdin,
+    leash: ChildStdin,
 }
 
 struct Ports {
@@ -117,10 +117,7 @@ impl Broker {
             amqp: port("AMQP_PORT"),
             amqps: port("TLS_PORT"),
         };
-        self.running = Some(Running {
-            launcher,
-            _leash: leash,
-        });
+        self.running = Some(Running { launcher, leash });
     }
 
     /// A virtual host that no other test uses.
@@ -186,8 +183,8 @@ impl Broker {
     }
 
     fn end(&mut self) {
-        if let Some(Running { mut launcher, _leash }) = self.running.take() {
-            drop(_leash);
+        if let Some(Running { mut launcher, leash }) = self.running.take() {
+            drop(leash);
             let _ = launcher.wait();
         }
     }

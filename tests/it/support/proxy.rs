@@ -149,7 +149,7 @@ impl Drop for Proxy {
 }
 
 impl Line {
-    /// The next number of the seed's sequence (SplitMix64).
+    /// The next number of the seed's sequence (`SplitMix64`).
     fn random(&self) -> u64 {
         let step = 0x9e37_79b9_7f4a_7c15_u64;
         let mut z = self.seed.fetch_add(step, Ordering::Relaxed).wrapping_add(step);
@@ -272,13 +272,17 @@ async fn deliver(
             return;
         };
         if let Some(rate) = present.bytes_per_s {
-            sleep(Duration::from_secs(1).mul_f64(piece.len() as f64 / f64::from(rate))).await;
+            sleep(Duration::from_secs(length(&piece)) / rate).await;
         }
         let passes = line.pass(piece.len());
-        count.fetch_add(passes as u64, Ordering::Relaxed);
+        count.fetch_add(length(&piece[..passes]), Ordering::Relaxed);
         if to.write_all(&piece[..passes]).await.is_err() {
             return;
         }
     }
     let _ = to.shutdown().await;
+}
+
+fn length(piece: &[u8]) -> u64 {
+    u64::try_from(piece.len()).expect("a piece is short")
 }

@@ -67,8 +67,17 @@ fn forget_above(
 ) -> Result<u64, StoreError> {
     let (spared, confirmed_now) = news.answered.unwrap_or((0, 0));
     let ledger = news.ledger.no;
-    let (mut returned, confirms) = forget(conn, kept, ledger, values::stored(keep_through), spared)?;
-    standing.acked = standing.acked.saturating_sub(confirms);
+    let above = if keep_through == 0 {
+        -1
+    } else {
+        values::stored(keep_through)
+    };
+    let (mut returned, confirms) = forget(conn, kept, ledger, above, spared)?;
+    standing.acked = if keep_through == 0 {
+        confirmed_now
+    } else {
+        standing.acked.saturating_sub(confirms)
+    };
     if standing.acked - confirmed_now.min(standing.acked) > keep_through {
         // The counts don't tell which receipts are good, so none is.
         let (more, confirms) = forget(conn, kept, ledger, -1, spared)?;

@@ -79,6 +79,7 @@ pub(super) fn settle(
             seen: before.seen.max(receipt.applied_after),
             acked: before.acked + tally.confirms,
             unanswered: (before.unanswered + tally.returned).saturating_sub(batch.counted + tally.cleared),
+            doubted: before.doubted_after(lineage, false),
         },
         lineage,
         after: receipt.applied_after,

@@ -1,12 +1,13 @@
 //! What is kept beside the sales: drafts, the log, imports, codes, the worker's stamp.
 
+use super::super::ImportProgress;
 use super::super::fixture::{Fixture, at, batch_id, id, lantern, lantern_on, revision};
 use super::super::log::MAX_LOG_LINES;
-use super::super::{ImportProgress, ProductCode};
 use crate::domain::draft::Draft;
 use crate::domain::event::{LinkTrouble, LogEvent, Sales};
 use crate::domain::ids::{LedgerId, StoreId};
 use crate::domain::money::Money;
+use crate::domain::read::ProductCode;
 use crate::domain::read::{KeptDraft, LineState, WorkerStamp};
 use crate::domain::sale::SaleContent;
 use crate::domain::sync_state::Refusal;

@@ -11,11 +11,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use super::super::failure::{Failure, Stage, within};
-use super::super::names;
 use super::super::unconfirmed::Unconfirmed;
 use super::{Outbox, Route, abandoned};
 use crate::domain::event::LinkTrouble;
-use crate::transport::{LinkEvent, MessageId, Outgoing};
+use crate::transport::{LinkEvent, MessageId, Outgoing, message_id_text};
+use crate::wire::topology;
 
 /// How long the broker may take for a step of opening.
 const STEP_LIMIT: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ impl<'a> Publisher<'a> {
                 STEP_LIMIT,
                 "looking for the exchange of sales",
                 channel.exchange_declare(
-                    names::SALES_EXCHANGE.into(),
+                    topology::SALES_EXCHANGE.into(),
                     ExchangeKind::Topic,
                     passive,
                     FieldTable::default()
@@ -197,14 +197,14 @@ impl<'a> Publisher<'a> {
     fn send(&self, message: Outgoing) -> (MessageId, Sending) {
         let id = message.id;
         let channel = self.channel.clone();
-        let key = names::routing_key(&self.route.branch, message.kind);
+        let key = message.kind.routing_key(&self.route.branch);
         let properties = self.properties(&message);
         let options = BasicPublishOptions {
             mandatory: true,
             ..BasicPublishOptions::default()
         };
         let sending = async move {
-            let exchange = names::SALES_EXCHANGE.into();
+            let exchange = topology::SALES_EXCHANGE.into();
             channel
                 .basic_publish(exchange, key.into(), options, &message.body, properties)
                 .await
@@ -216,8 +216,8 @@ impl<'a> Publisher<'a> {
         let properties = BasicProperties::default()
             .with_delivery_mode(DURABLE)
             .with_user_id(self.route.dialer.address().user().into())
-            .with_message_id(names::message_id(message.id).into())
-            .with_type(names::word(message.kind).into());
+            .with_message_id(message_id_text(message.id).into())
+            .with_type(message.kind.word().into());
         match message.expires_ms {
             Some(millis) => properties.with_expiration(millis.to_string().into()),
             None => properties,

@@ -13,10 +13,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use super::super::failure::{Failure, Stage, is_missing, within};
-use super::super::names;
 use super::{Route, abandoned};
 use crate::domain::event::LinkTrouble;
 use crate::transport::LinkEvent;
+use crate::wire::topology;
 
 const STEP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -38,7 +38,7 @@ impl<'a> Receipts<'a> {
     pub(super) fn new(connection: &'a Connection, route: &Route) -> Self {
         Self {
             connection,
-            queue: names::receipts_queue(&route.branch),
+            queue: topology::receipt_queue(&route.branch),
             priority: route.next_priority.fetch_add(1, Ordering::Relaxed),
         }
     }

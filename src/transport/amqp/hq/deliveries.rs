@@ -13,9 +13,9 @@ use lapin::{BasicProperties, Channel, Connection};
 use tokio::time::timeout;
 
 use super::super::failure::{Failure, Stage, within};
-use super::super::names;
 use crate::domain::event::LinkTrouble;
 use crate::transport::Delivery;
+use crate::wire::topology;
 
 const STEP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -49,8 +49,8 @@ impl fmt::Debug for Deliveries {
 impl Deliveries {
     pub(super) async fn start(connection: &Connection) -> Result<Self, Failure> {
         let channel = within(STEP_LIMIT, "opening a channel", connection.create_channel()).await?;
-        let dead = consume(&channel, names::DEAD_QUEUE, DEAD_PREFETCH, true).await?;
-        let sales = consume(&channel, names::SALES_QUEUE, PREFETCH, false).await?;
+        let dead = consume(&channel, topology::DEAD_LETTER_QUEUE, DEAD_PREFETCH, true).await?;
+        let sales = consume(&channel, topology::SALES_QUEUE, PREFETCH, false).await?;
         Ok(Self {
             channel,
             messages: Box::pin(stream::select(sales, dead)),

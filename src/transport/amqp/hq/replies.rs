@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use super::super::dial::Line;
 use super::super::failure::{Failure, Stage, within};
-use super::super::names;
-use super::topology;
+use super::declare::declare_receipts;
 use crate::domain::ids::BranchCode;
-use crate::transport::Reply;
+use crate::transport::{Reply, message_id_text};
+use crate::wire::topology;
 
 const STEP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -90,7 +90,7 @@ impl Replies {
         for reply in replies {
             if !self.declared.contains(&reply.branch) {
                 // If it is refused, an older queue of that name may be there and do.
-                topology::declare_receipts(self.line.connection(), &reply.branch).await?;
+                declare_receipts(self.line.connection(), &reply.branch).await?;
                 self.declared.insert(reply.branch.clone());
             }
         }
@@ -120,7 +120,7 @@ impl Replies {
         let in_time = timeout(CONFIRM_LIMIT, publishing).await.unwrap_or(Ok(()));
         in_time.map_err(|error| Failure::of(Stage::Open, "sending receipts", &error))?;
         let missed = |(reply, taken): (&&'a Reply, bool)| {
-            (!taken || returned.contains(&names::receipts_queue(&reply.branch))).then_some(*reply)
+            (!taken || returned.contains(&topology::receipt_queue(&reply.branch))).then_some(*reply)
         };
         Ok(replies.iter().zip(taken).filter_map(missed).collect())
     }
@@ -128,12 +128,12 @@ impl Replies {
     async fn begin(&self, reply: &Reply) -> lapin::Result<PublisherConfirm> {
         let properties = BasicProperties::default()
             .with_delivery_mode(DURABLE)
-            .with_message_id(names::message_id(reply.id).into());
+            .with_message_id(message_id_text(reply.id).into());
         let options = BasicPublishOptions {
             mandatory: true,
             ..BasicPublishOptions::default()
         };
-        let queue = names::receipts_queue(&reply.branch);
+        let queue = topology::receipt_queue(&reply.branch);
         // Through the default exchange, which leads straight to the queue of that name.
         self.channel
             .basic_publish("".into(), queue.into(), options, &reply.body, properties)

@@ -1,4 +1,4 @@
-//! What HQ declares at the broker. One place declares, with one set of arguments: a second set would be refused.
+//! Declaring at the broker what [`topology`] names. One place declares, with one set of arguments: a second set would be refused.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use lapin::{Channel, Connection, ExchangeKind};
 use tokio::time::timeout;
 
 use super::super::failure::{Failure, Stage, is_locked, refusal, within};
-use super::super::names;
 use crate::domain::ids::BranchCode;
+use crate::wire::topology::{self, Argument};
 
 /// How long the broker may take for one declaration; a quorum queue elects a leader first.
 const STEP_LIMIT: Duration = Duration::from_secs(30);
@@ -20,15 +20,22 @@ const LOCK_PERIOD: Duration = Duration::from_millis(500);
 /// Declares all that branches and HQ share.
 pub(super) async fn declare(connection: &Connection) -> Result<(), Failure> {
     let channel = within(STEP_LIMIT, "opening a channel", connection.create_channel()).await?;
-    exchange(&channel, names::SALES_EXCHANGE, ExchangeKind::Topic).await?;
-    exchange(&channel, names::DEAD_EXCHANGE, ExchangeKind::Fanout).await?;
-    let mut sales = FieldTable::default();
-    sales.insert("x-queue-type".into(), text("quorum"));
-    sales.insert("x-delivery-limit".into(), AMQPValue::LongInt(names::DELIVERY_LIMIT));
-    sales.insert("x-dead-letter-exchange".into(), text(names::DEAD_EXCHANGE));
-    queue(&channel, names::SALES_QUEUE, names::SALES_EXCHANGE, sales).await?;
-    // A classic one. It is nearly always empty, and has no limit to how often it hands out a message.
-    queue(&channel, names::DEAD_QUEUE, names::DEAD_EXCHANGE, FieldTable::default()).await?;
+    exchange(&channel, topology::SALES_EXCHANGE, ExchangeKind::Topic).await?;
+    exchange(&channel, topology::DEAD_LETTER_EXCHANGE, ExchangeKind::Fanout).await?;
+    queue(
+        &channel,
+        topology::SALES_QUEUE,
+        topology::SALES_EXCHANGE,
+        topology::SALES_QUEUE_ARGUMENTS,
+    )
+    .await?;
+    queue(
+        &channel,
+        topology::DEAD_LETTER_QUEUE,
+        topology::DEAD_LETTER_EXCHANGE,
+        topology::DEAD_LETTER_QUEUE_ARGUMENTS,
+    )
+    .await?;
     within(STEP_LIMIT, "closing a channel", channel.close(200, "OK".into())).await
 }
 
@@ -47,20 +54,20 @@ async fn exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(
 }
 
 /// A durable queue for all that reaches the exchange.
-async fn queue(channel: &Channel, name: &str, exchange: &str, arguments: FieldTable) -> Result<(), Failure> {
+async fn queue(channel: &Channel, name: &str, exchange: &str, arguments: &[(&str, Argument)]) -> Result<(), Failure> {
     let what = format!("declaring the queue {name}");
     within(
         STEP_LIMIT,
         &what,
-        channel.queue_declare(name.into(), durable(), arguments),
+        channel.queue_declare(name.into(), durable(), table(arguments)),
     )
     .await?;
     let what = format!("binding the queue {name}");
-    let options = QueueBindOptions::default();
+    let (key, options) = (topology::SALES_BINDING.into(), QueueBindOptions::default());
     within(
         STEP_LIMIT,
         &what,
-        channel.queue_bind(name.into(), exchange.into(), "#".into(), options, FieldTable::default()),
+        channel.queue_bind(name.into(), exchange.into(), key, options, FieldTable::default()),
     )
     .await
 }
@@ -72,8 +79,16 @@ fn durable() -> QueueDeclareOptions {
     }
 }
 
-fn text(text: &str) -> AMQPValue {
-    AMQPValue::LongString(text.into())
+fn table(arguments: &[(&str, Argument)]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, argument) in arguments {
+        let value = match *argument {
+            Argument::Text(text) => AMQPValue::LongString(text.into()),
+            Argument::Number(number) => AMQPValue::LongInt(number),
+        };
+        table.insert((*name).into(), value);
+    }
+    table
 }
 
 /// Takes the lock of an HQ with a database of its own, for as long as the connection lives; `false` if somebody else still holds it after `patience`.
@@ -87,9 +102,9 @@ pub(super) async fn lock(connection: &Connection, patience: Duration) -> Result<
         loop {
             // A refusal costs the channel.
             let channel = within(STEP_LIMIT, "opening a channel", connection.create_channel()).await?;
-            let what = format!("taking the lock {}", names::HQ_LOCK);
+            let what = format!("taking the lock {}", topology::LONE_HQ_QUEUE);
             match channel
-                .queue_declare(names::HQ_LOCK.into(), options, FieldTable::default())
+                .queue_declare(topology::LONE_HQ_QUEUE.into(), options, FieldTable::default())
                 .await
             {
                 Ok(_) => return Ok(()),
@@ -106,10 +121,9 @@ pub(super) async fn lock(connection: &Connection, patience: Duration) -> Result<
 
 /// Declares the queue of a branch's receipts; `false` if the broker refuses, which concerns this branch alone.
 pub(super) async fn declare_receipts(connection: &Connection, branch: &BranchCode) -> Result<bool, Failure> {
-    let queue = names::receipts_queue(branch);
+    let queue = topology::receipt_queue(branch);
     let channel = within(STEP_LIMIT, "opening a channel", connection.create_channel()).await?;
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-max-length".into(), AMQPValue::LongInt(names::RECEIPTS_BOUND));
+    let arguments = table(topology::RECEIPT_QUEUE_ARGUMENTS);
     let declared = timeout(
         STEP_LIMIT,
         channel.queue_declare(queue.as_str().into(), durable(), arguments),

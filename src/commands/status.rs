@@ -1,0 +1,236 @@
+//! `branchline status`: how far ahead of head office the branch is, for people and for programs.
+
+use serde::Serialize;
+
+use super::{CommandError, Console, Exit};
+use crate::clock;
+use crate::domain::read::{BranchStatus, LineState};
+use crate::domain::time::UtcMillis;
+use crate::store::branch::BranchDb;
+use crate::text::Text;
+
+/// A worker that has said nothing of itself for this long is not running, in milliseconds.
+pub(super) const WORKER_SILENT_MS: u64 = 30_000;
+
+pub(super) fn run(db: &mut BranchDb, json: bool, console: &mut Console<'_>) -> Result<Exit, CommandError> {
+    let status = db.status()?;
+    let now = clock::wall();
+    if json {
+        let report =
+            serde_json::to_string(&Report::of(&status, now)).map_err(|error| CommandError::Terminal(error.into()))?;
+        console.say(&report)?;
+    } else {
+        for line in in_words(&status, now) {
+            console.say(&line)?;
+        }
+    }
+    Ok(if status.in_step() { Exit::Done } else { Exit::Attention })
+}
+
+/// The worker's line, if a worker has lately said something of itself.
+pub(super) fn line(status: &BranchStatus, now: UtcMillis) -> LineState {
+    let fresh = status.worker.filter(|worker| now.since(worker.at) < WORKER_SILENT_MS);
+    fresh.map_or(LineState::Off, |worker| worker.line)
+}
+
+/// The status as JSON has it. Money is text, so that it stays exact; moments are RFC 3339 in UTC.
+#[derive(Debug, Serialize)]
+struct Report {
+    branch: String,
+    ledger: String,
+    /// All rows: acked, pending, sent, rejected and conflicts add up to it.
+    sales: u64,
+    /// How many of them are voided.
+    voided: u64,
+    acked: u64,
+    pending: u64,
+    sent: u64,
+    rejected: u64,
+    conflicts: u64,
+    ahead: u64,
+    ahead_amount: String,
+    oldest_ahead_seconds: Option<u64>,
+    in_step: bool,
+    connected: bool,
+    line: &'static str,
+    trial: bool,
+    last_receipt_at: Option<String>,
+    last_heard_at: Option<String>,
+    hq_store: Option<String>,
+    hq_clock_ahead_ms: i64,
+    highest_id: i64,
+}
+
+impl Report {
+    fn of(status: &BranchStatus, now: UtcMillis) -> Self {
+        let line = line(status, now);
+        Self {
+            branch: status.branch.to_string(),
+            ledger: status.ledger.to_string(),
+            sales: status.rows,
+            voided: status.rows - status.sales,
+            acked: status.acked,
+            pending: status.pending,
+            sent: status.sent,
+            rejected: status.rejected,
+            conflicts: status.conflicts,
+            ahead: status.ahead(),
+            ahead_amount: status.ahead_amount.to_string(),
+            oldest_ahead_seconds: status.oldest_ahead.map(|oldest| now.since(oldest) / 1_000),
+            in_step: status.in_step(),
+            connected: is_open(line),
+            line: word(line),
+            trial: status.worker.is_some_and(|worker| worker.trial),
+            last_receipt_at: status.last_receipt_at.map(rfc3339),
+            last_heard_at: status.last_heard_at.map(rfc3339),
+            hq_store: status.store.map(|store| store.to_string()),
+            hq_clock_ahead_ms: status.skew_ms,
+            highest_id: status.highest_id,
+        }
+    }
+}
+
+/// A moment as programs read it: `2026-11-22T14:07:31.250Z`.
+pub(super) fn rfc3339(moment: UtcMillis) -> String {
+    moment.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+const fn is_open(line: LineState) -> bool {
+    match line {
+        LineState::Up | LineState::Blocked | LineState::Stranger => true,
+        LineState::Off | LineState::Down => false,
+    }
+}
+
+const fn word(line: LineState) -> &'static str {
+    match line {
+        LineState::Off => "off",
+        LineState::Down => "down",
+        LineState::Up => "up",
+        LineState::Blocked => "blocked",
+        LineState::Stranger => "stranger",
+    }
+}
+
+fn in_words(status: &BranchStatus, now: UtcMillis) -> Vec<String> {
+    let text = Text::english();
+    let count = |count: u64| text.count(count.into());
+    let since = |moment: Option<UtcMillis>| moment.map(|moment| text.duration(now.since(moment)));
+    let mut lines = vec![if status.in_step() {
+        format!(
+            "{}: in step, all {} sales are at head office.",
+            status.branch,
+            count(status.rows)
+        )
+    } else {
+        format!(
+            "{}: {} of {} sales are ahead of head office, {} in all, the oldest for {}.",
+            status.branch,
+            count(status.ahead()),
+            count(status.rows),
+            text.money(status.ahead_amount),
+            since(status.oldest_ahead).unwrap_or_else(|| text.duration(0)),
+        )
+    }];
+    if !status.in_step() {
+        lines.push(format!(
+            "  {} pending, {} sent, {} rejected, {} in conflict, {} acked",
+            count(status.pending),
+            count(status.sent),
+            count(status.rejected),
+            count(status.conflicts),
+            count(status.acked),
+        ));
+    }
+    lines.push(format!("  {}", line_in_words(line(status, now))));
+    if let Some(since) = since(status.last_receipt_at) {
+        lines.push(format!("  The last receipt came {since} ago."));
+    }
+    lines
+}
+
+const fn line_in_words(line: LineState) -> &'static str {
+    match line {
+        LineState::Off => "No sync worker is running.",
+        LineState::Down => "The line is down; the sync worker tries again by itself.",
+        LineState::Up => "The line is up.",
+        LineState::Blocked => "The line is up, but the broker takes nothing for now.",
+        LineState::Stranger => "The line is up, but another head office answers than the one that this branch knows.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{BranchCode, LedgerId};
+    use crate::domain::money::MoneySum;
+    use crate::domain::read::WorkerStamp;
+
+    const NOW: UtcMillis = UtcMillis(1_795_356_451_250);
+
+    fn status(pending: u64) -> BranchStatus {
+        BranchStatus {
+            branch: BranchCode::parse("TUNIS-01").unwrap(),
+            ledger: LedgerId::from_random(7),
+            rows: 42_113,
+            sales: 42_111,
+            acked: 42_113 - pending,
+            pending,
+            sent: 0,
+            rejected: 0,
+            conflicts: 0,
+            ahead_amount: MoneySum(18_405_000),
+            oldest_ahead: (pending > 0).then_some(UtcMillis(NOW.0 - 11_520_000)),
+            highest_id: 42_113,
+            store: None,
+            last_receipt_at: Some(NOW),
+            last_heard_at: None,
+            skew_ms: 0,
+            worker: Some(WorkerStamp {
+                at: UtcMillis(NOW.0 - 1_000),
+                pid: 1,
+                line: LineState::Up,
+                trial: false,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_json_has_every_promised_field() {
+        let json = serde_json::to_value(Report::of(&status(12), NOW)).unwrap();
+        let expected = serde_json::json!({
+            "branch": "TUNIS-01", "ledger": "00000000000000000000000000000007", "sales": 42_113, "voided": 2, "acked": 42_101,
+            "pending": 12, "sent": 0, "rejected": 0, "conflicts": 0, "ahead": 12, "ahead_amount": "1840.50",
+            "oldest_ahead_seconds": 11_520, "in_step": false, "connected": true, "line": "up", "trial": false,
+            "last_receipt_at": "2026-11-22T14:07:31.250Z", "last_heard_at": null, "hq_store": null, "hq_clock_ahead_ms": 0,
+            "highest_id": 42_113,
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_worker_that_has_fallen_silent_is_not_connected() {
+        let mut status = status(0);
+        assert!(Report::of(&status, NOW).connected);
+        status.worker.as_mut().unwrap().at = UtcMillis(NOW.0 - 31_000);
+        let report = Report::of(&status, NOW);
+        assert!(!report.connected && report.line == "off");
+    }
+
+    #[test]
+    fn words_say_what_is_ahead_or_that_all_is_in_step() {
+        assert_eq!(
+            in_words(&status(12), NOW),
+            [
+                "TUNIS-01: 12 of 42,113 sales are ahead of head office, 1,840.50 in all, the oldest for 3 h 12 m.",
+                "  12 pending, 0 sent, 0 rejected, 0 in conflict, 42,101 acked",
+                "  The line is up.",
+                "  The last receipt came 0 s ago.",
+            ]
+        );
+        assert_eq!(
+            in_words(&status(0), NOW)[0],
+            "TUNIS-01: in step, all 42,113 sales are at head office."
+        );
+    }
+}

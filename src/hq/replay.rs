@@ -1,0 +1,68 @@
+//! Taking a message out of the quarantine: judged again as if it had just come, once its reason is gone.
+
+use crate::domain::time::UtcMillis;
+use crate::protocol::identity::Policy;
+use crate::store::StoreError;
+use crate::store::hq::{HqDb, Incoming};
+use crate::transport::Delivery;
+use crate::wire::READS;
+
+use super::intake::Heard;
+
+/// Why a message stays in the quarantine.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// There is none with this number.
+    #[error("the quarantine has no message {0}: `branchline quarantine list` shows those it has")]
+    NoMessage(i64),
+    /// What was wrong with it still is.
+    #[error("message {id} stays in the quarantine: {reason}")]
+    StillRefused {
+        /// Its number.
+        id: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes a message of the quarantine if it can be taken now (HQ was upgraded, or started with `--trial`), and removes it there. The branch learns of it when it
+/// asks again: what it sends a second time is stored already.
+///
+/// # Errors
+/// When it still can't be taken; then it stays.
+pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(), ReplayError> {
+    let suspect = db.quarantined_message(id)?.ok_or(ReplayError::NoMessage(id))?.suspect;
+    let delivery = Delivery {
+        tag: 0,
+        user_id: suspect.user_id,
+        routing_key: suspect.routing_key,
+        message_id: None,
+        redelivered: 0,
+        headers: suspect.headers,
+        dead_letter: false,
+        body: suspect.bytes,
+    };
+    let heard = Heard::of(&delivery);
+    let branches: Vec<_> = heard.branch().into_iter().collect();
+    let had_own_login = !db.with_own_login(&branches)?.is_empty();
+    match heard.judge(Policy { trial, had_own_login }) {
+        message @ Incoming::Message { .. } => {
+            db.commit_group(now, &READS, &[message])?;
+            db.discard_quarantined(id)?;
+            Ok(())
+        }
+        Incoming::Unread(unread) => Err(ReplayError::StillRefused {
+            id,
+            reason: unread
+                .suspect
+                .map_or_else(|| "it is newer than this program".to_owned(), |suspect| suspect.reason),
+        }),
+        Incoming::Refused(suspect) => Err(ReplayError::StillRefused {
+            id,
+            reason: suspect.reason,
+        }),
+    }
+}

@@ -1,0 +1,113 @@
+//! When a frame may be drawn: at once when nothing was drawn lately, else so many times a second, and more rarely for what nobody waits for on a slow line.
+
+use crate::domain::time::Tick;
+
+/// How often frames may be drawn, in milliseconds between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two frames that somebody waits for, because a key was pressed.
+    pub asked_ms: u64,
+    /// Between two frames that only show what happened.
+    pub unasked_ms: u64,
+    /// How long a frame waits for the answers that belong to the same key.
+    pub gather_ms: u64,
+}
+
+/// For a terminal that is near: thirty frames a second.
+pub const NEAR: Pace = Pace {
+    asked_ms: 33,
+    unasked_ms: 33,
+    gather_ms: 0,
+};
+/// For a terminal over SSH: five frames a second, and one in two seconds for what happens by itself.
+pub const REMOTE: Pace = Pace {
+    asked_ms: 200,
+    unasked_ms: 2_000,
+    gather_ms: 15,
+};
+
+/// For how long after a key what comes is taken for its answer, in milliseconds.
+const ANSWER_MS: u64 = 1_000;
+
+/// Keeps the pace.
+#[derive(Debug)]
+pub struct Metronome {
+    pace: Pace,
+    drawn_at: Option<Tick>,
+    pressed_at: Option<Tick>,
+    /// Since when there is something to draw.
+    stale_since: Option<Tick>,
+}
+
+impl Metronome {
+    /// Starts: the first frame may be drawn at once.
+    #[must_use]
+    pub const fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            drawn_at: None,
+            pressed_at: None,
+            stale_since: None,
+        }
+    }
+
+    /// Takes note of a key.
+    pub const fn pressed(&mut self, now: Tick) {
+        self.pressed_at = Some(now);
+    }
+
+    /// Takes note that there is something to draw.
+    pub fn stale(&mut self, now: Tick) {
+        self.stale_since.get_or_insert(now);
+    }
+
+    /// Takes note that a frame was drawn.
+    pub const fn drawn(&mut self, now: Tick) {
+        self.drawn_at = Some(now);
+        self.stale_since = None;
+    }
+
+    /// When the next frame is due; `None` if there is nothing to draw.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Tick> {
+        let since = self.stale_since?;
+        let asked = self.pressed_at.is_some_and(|pressed| since.since(pressed) < ANSWER_MS);
+        let (between, gather) = if asked {
+            (self.pace.asked_ms, self.pace.gather_ms)
+        } else {
+            (self.pace.unasked_ms, 0)
+        };
+        let free = self.drawn_at.map_or(since, |drawn| drawn.plus(between));
+        Some(free.max(since.plus(gather)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_changes_is_one_frame() {
+        let mut metronome = Metronome::new(NEAR);
+        assert_eq!(metronome.due_at(), None);
+        metronome.stale(Tick(10));
+        assert_eq!(metronome.due_at(), Some(Tick(10)));
+        metronome.drawn(Tick(10));
+        metronome.stale(Tick(12));
+        metronome.stale(Tick(40));
+        assert_eq!(metronome.due_at(), Some(Tick(43)));
+    }
+
+    #[test]
+    fn on_a_slow_line_keys_are_answered_before_what_happens_by_itself_is_shown() {
+        let mut metronome = Metronome::new(REMOTE);
+        metronome.stale(Tick(0));
+        metronome.drawn(Tick(0));
+        metronome.stale(Tick(100));
+        assert_eq!(metronome.due_at(), Some(Tick(2_000)));
+        metronome.drawn(Tick(2_000));
+        metronome.pressed(Tick(5_000));
+        metronome.stale(Tick(5_000));
+        assert_eq!(metronome.due_at(), Some(Tick(5_015)));
+    }
+}

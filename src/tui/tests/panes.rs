@@ -1,0 +1,123 @@
+//! What opens over the table: stories, conflicts, help, totals.
+
+use super::Counter;
+use super::fake::{FakeDesk, id, too_far_ahead};
+use crate::domain::ids::Revision;
+use crate::domain::sync_state::SyncState;
+use crate::tui::desk::{Choice, Cmd};
+use crate::tui::keymap::Context;
+
+fn counter() -> Counter {
+    Counter::open(FakeDesk::with_sales(40), (100, 28))
+}
+
+#[test]
+fn a_story_tells_an_edit_with_its_differences() {
+    let mut counter = counter();
+    counter.keys("e Tab Ctrl+U");
+    counter.type_text("8");
+    counter.keys("Ctrl+S Enter");
+    let text = counter.text();
+    for said in [
+        "Entered",
+        "Edited (revision 2)",
+        "Qty: 1 → 8",
+        "HQ has revision 1; its clock said",
+    ] {
+        assert!(text.contains(said), "{said} is missing:\n{text}");
+    }
+}
+
+#[test]
+fn a_refusal_is_read_on_the_row_with_what_to_do() {
+    let mut desk = FakeDesk::with_sales(40);
+    desk.set_sync(40, too_far_ahead());
+    let mut counter = Counter::open(desk, (100, 28));
+    counter.keys("Enter");
+    let text = counter.text();
+    for said in [
+        "the date is 40 days ahead",
+        "Correct the date and save",
+        "e edits it, r tries it again",
+    ] {
+        assert!(text.contains(said), "{said} is missing:\n{text}");
+    }
+    counter.keys("r");
+    assert!(counter.asked.contains(&Cmd::Retry(id(40))));
+}
+
+#[test]
+fn a_conflict_is_settled_by_choosing_a_side() {
+    let mut desk = FakeDesk::with_sales(40);
+    let held = Revision::new(2).unwrap();
+    desk.set_sync(40, SyncState::Conflict { held });
+    let mut theirs = desk.rows[39].sale.clone();
+    theirs.revision = held;
+    theirs.content.qty = 9;
+    desk.at_hq = Some(theirs);
+    for (key, choice) in [("1", Choice::TakeHq), ("2", Choice::KeepMine)] {
+        desk.set_sync(40, SyncState::Conflict { held });
+        let mut counter = Counter::open(std::mem::take(&mut desk), (100, 28));
+        counter.keys("c");
+        assert!(counter.text().contains("Qty: 1 → 9"), "{}", counter.text());
+        counter.keys(key);
+        assert!(counter.asked.contains(&Cmd::Resolve { id: id(40), choice }));
+        desk = counter.desk;
+    }
+}
+
+#[test]
+fn the_help_is_searched_and_runs_what_is_chosen() {
+    let mut counter = counter();
+    counter.keys("?");
+    counter.type_text("totals");
+    counter.keys("Enter");
+    assert_eq!(counter.model.context(), Context::Totals);
+    assert!(counter.text().contains("Totals of all sales"));
+}
+
+#[test]
+fn the_help_of_the_form_leaves_the_form_as_it_is() {
+    let mut counter = counter();
+    counter.keys("a");
+    counter.type_text("LAMP");
+    counter.keys("F1");
+    counter.type_text("q");
+    counter.keys("Esc");
+    assert_eq!(counter.form().draft().product, "LAMP");
+}
+
+#[test]
+fn totals_are_of_what_is_shown() {
+    let mut counter = counter();
+    counter.keys("/");
+    counter.type_text("pens");
+    counter.keys("Enter t");
+    let pens = counter
+        .desk
+        .rows
+        .iter()
+        .filter(|row| row.sale.content.product == "PENS")
+        .count();
+    let text = counter.text();
+    assert!(text.contains("Totals of what is shown"));
+    let sales = text.lines().find(|line| line.contains("Sales  ")).unwrap();
+    assert!(sales.contains(&pens.to_string()), "{text}");
+    counter.keys("Tab");
+    assert!(counter.text().contains("Money by hour on 2026-11-22"));
+    counter.keys("Left");
+    assert!(counter.text().contains("Money by hour on 2026-11-21"));
+}
+
+#[test]
+fn a_screen_that_is_to_stop_waits_until_the_worker_has_let_go() {
+    let mut counter = counter();
+    counter.prompt = false;
+    counter.keys("Ctrl+Z");
+    assert_eq!(counter.waiting, [Cmd::Suspend]);
+    assert!(!crate::tui::Program::may_stop(&counter.model));
+    counter.answer();
+    assert!(crate::tui::Program::may_stop(&counter.model));
+    counter.tell(crate::tui::Event::Resumed);
+    assert!(!crate::tui::Program::may_stop(&counter.model) && counter.model.redraw);
+}

@@ -1,0 +1,168 @@
+//! Scanners: every scan counts, none presses a button, none saves.
+
+use super::Counter;
+use super::fake::FakeDesk;
+use crate::domain::draft::Field;
+use crate::domain::money::Money;
+use crate::domain::read::ProductCode;
+use crate::tui::desk::Cmd;
+use crate::tui::key::{Code, Press};
+use crate::tui::keymap::Context;
+
+fn counter() -> Counter {
+    let mut desk = FakeDesk::with_sales(20);
+    for (code, name, cost) in [("40063813", "LAMP", "7.5"), ("qdyqdy12", "SOAP", "1.25")] {
+        desk.codes.push(ProductCode {
+            code: code.into(),
+            name: name.into(),
+            cost: Money::parse(cost).unwrap(),
+        });
+    }
+    Counter::open(desk, (100, 28))
+}
+
+fn changes(counter: &Counter) -> bool {
+    let changes = |cmd: &Cmd| matches!(cmd, Cmd::SaveSale { .. } | Cmd::SaveEdit { .. } | Cmd::Void { .. });
+    counter.asked.iter().any(changes)
+}
+
+#[test]
+fn a_scan_from_the_table_opens_the_form_and_fills_the_product() {
+    let mut counter = counter();
+    counter.scan("40063813");
+    let draft = counter.form().draft();
+    assert_eq!(
+        (draft.product.as_str(), draft.qty.as_str(), draft.cost.as_str()),
+        ("LAMP", "1", "7.50")
+    );
+    assert!(!changes(&counter));
+}
+
+#[test]
+fn no_letter_of_a_code_is_a_hotkey() {
+    let mut counter = counter();
+    counter.scan("qdyqdy12");
+    counter.wait(500);
+    assert!(!counter.model.quitting && !changes(&counter));
+    assert_eq!(counter.form().draft().product, "SOAP");
+}
+
+#[test]
+fn a_scan_into_any_field_leaves_the_field_as_it_was() {
+    let mut counter = counter();
+    counter.keys("a Tab");
+    counter.type_text("12");
+    counter.wait(200);
+    counter.scan("40063813");
+    let draft = counter.form().draft();
+    assert_eq!((draft.product.as_str(), draft.qty.as_str()), ("LAMP", "12"));
+}
+
+#[test]
+fn three_scans_in_a_fifth_of_a_second_all_count() {
+    let mut counter = counter();
+    counter.prompt = false;
+    for _ in 0..3 {
+        counter.scan("40063813");
+    }
+    counter.prompt = true;
+    counter.answer();
+    assert_eq!(counter.form().draft().qty, "3");
+}
+
+#[test]
+fn another_product_waits_for_the_next_sale() {
+    let mut counter = counter();
+    counter.scan("40063813");
+    counter.scan("qdyqdy12");
+    counter.scan("qdyqdy12");
+    assert_eq!(counter.form().draft().product, "LAMP");
+    assert_eq!(counter.notice(), "2 scans wait for the next sale.");
+    assert!(!changes(&counter));
+    counter.keys("Ctrl+S");
+    let draft = counter.form().draft();
+    assert_eq!((draft.product.as_str(), draft.qty.as_str()), ("SOAP", "2"));
+}
+
+#[test]
+fn a_scan_while_a_sale_is_being_saved_counts_for_the_next_one() {
+    let mut counter = counter();
+    counter.scan("40063813");
+    counter.prompt = false;
+    counter.keys("Ctrl+S");
+    counter.scan("qdyqdy12");
+    counter.prompt = true;
+    counter.answer();
+    assert_eq!(counter.desk.rows.len(), 21);
+    assert_eq!(counter.form().draft().product, "SOAP");
+}
+
+#[test]
+fn an_unknown_code_is_said_and_saves_nothing() {
+    let mut counter = counter();
+    counter.scan("99999999");
+    assert_eq!(counter.notice(), "No product has the code 99999999: type its name.");
+    assert!(counter.model.layers.is_empty() && !changes(&counter));
+    counter.keys("a");
+    counter.scan("99999999");
+    assert_eq!(counter.form().draft().product, "99999999");
+    assert_eq!(counter.form().focused(), Field::Product);
+}
+
+#[test]
+fn without_codes_a_burst_is_text_and_its_enter_never_saves() {
+    let settings = crate::tui::model::Settings {
+        knows_codes: false,
+        ..super::settings()
+    };
+    let mut counter = Counter::with(settings, FakeDesk::with_sales(20), (100, 28));
+    counter.keys("a");
+    counter.scan("SOAP BAR");
+    assert_eq!(
+        (counter.form().draft().product.as_str(), counter.form().focused()),
+        ("SOAP BAR", Field::Qty)
+    );
+    counter.type_text("1");
+    counter.keys("Tab");
+    counter.type_text("2");
+    counter.keys("Tab Tab Tab");
+    assert_eq!(counter.form().focused(), Field::Region);
+    counter.scan("NORTHWEST");
+    assert!(!changes(&counter));
+}
+
+#[test]
+fn a_prefix_makes_any_code_a_scan_even_on_a_slow_line() {
+    let settings = crate::tui::model::Settings {
+        scanner_prefix: Press::parse("f12"),
+        remote: true,
+        ..super::settings()
+    };
+    let mut counter = Counter::with(settings, counter().desk, (100, 28));
+    counter.press(Press::plain(Code::F(12)), 500);
+    for c in "40063813".chars() {
+        counter.press(Press::plain(Code::Char(c)), 100);
+    }
+    counter.press(Press::plain(Code::Enter), 100);
+    assert_eq!(counter.form().draft().product, "LAMP");
+}
+
+#[test]
+fn a_held_arrow_letter_still_moves() {
+    let mut counter = counter();
+    for _ in 0..5 {
+        counter.press(Press::plain(Code::Char('j')), 20);
+    }
+    assert_eq!(counter.selected(), Some(15));
+    assert_eq!(counter.model.context(), Context::Table);
+}
+
+#[test]
+fn a_scan_over_a_question_answers_nothing() {
+    let mut counter = counter();
+    counter.keys("d");
+    counter.scan("qdyqdy12");
+    assert_eq!(counter.model.context(), Context::Confirm);
+    assert!(!changes(&counter));
+    assert_eq!(counter.notice(), "1 scan waits for the next sale.");
+}

@@ -1,0 +1,185 @@
+//! What the executor's answers change. An answer to a question that nobody asks any more changes nothing.
+
+use super::super::desk::{Answer, ChangeProblem, Cmd, Question};
+use super::super::model::board::Asking;
+use super::super::model::drafts::Waiting;
+use super::super::model::layers::Layer;
+use super::super::model::table::Want;
+use super::super::model::{Model, Suspension};
+use crate::domain::ids::SaleId;
+use crate::domain::read::{KeptDraft, Page, Story};
+use crate::domain::sale::Sale;
+use crate::text::Key;
+
+/// How long what is shown may be older than what is known while changes come one after the other, in milliseconds.
+const REFRESH_MS: u64 = 100;
+/// The same over a slow line, where nothing is drawn more often anyway.
+const REMOTE_REFRESH_MS: u64 = 1_000;
+
+impl Model {
+    pub(super) fn on_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Changed => self.refresh_soon(),
+            Answer::Status(status) => {
+                self.board.take(self.now.tick, *status);
+                self.note_top();
+                if self.board.asking.answered() {
+                    self.send(Cmd::LoadStatus);
+                }
+            }
+            Answer::Page { ticket, page } => self.on_page(ticket, page),
+            Answer::Log { after, lines } => {
+                self.log.take(after, lines);
+                if self.log.asking.answered() {
+                    self.send_log_question();
+                }
+            }
+            Answer::Totals(..) | Answer::Days(_) | Answer::Hours(..) => self.on_totals(answer),
+            Answer::Story(id, story) => self.on_story(id, story.as_deref()),
+            Answer::Products(typed, products) => self.on_products(&typed, products),
+            Answer::Code(code, found) => self.on_code(&code, found),
+            Answer::LastSale(sale) => self.on_last_sale(sale.as_deref()),
+            Answer::Saved(result) => self.on_saved(result),
+            Answer::Voided(id, result) => self.on_changed(id, result, Key::NoticeVoided),
+            Answer::Resolved(id, result) => self.on_changed(id, result, Key::NoticeResolved),
+            Answer::Retried(result) => self.on_retried(result),
+            Answer::DraftKept(result) => self.on_draft_kept(result),
+            Answer::Draft(draft) => self.on_draft(draft),
+            Answer::Worker(place) => self.board.worker = Some(place),
+            Answer::DataUsed(bytes) => self.board.data_used = Some(bytes),
+            Answer::Suspended => {
+                if self.suspension == Suspension::Asked {
+                    self.suspension = Suspension::Ready;
+                }
+            }
+            Answer::Trouble(question, why) => self.on_trouble(question, why),
+        }
+    }
+
+    /// Asks anew for what is shown, but not at every one of many changes.
+    fn refresh_soon(&mut self) {
+        let pause = if self.settings.remote {
+            REMOTE_REFRESH_MS
+        } else {
+            REFRESH_MS
+        };
+        let due = self.refreshed_at.map(|at| at.plus(pause));
+        match due.filter(|due| *due > self.now.tick) {
+            Some(due) => self.refresh_due = Some(due),
+            None => self.refresh_all(),
+        }
+    }
+
+    /// Asks anew for everything that is shown.
+    pub(super) fn refresh_all(&mut self) {
+        self.refreshed_at = Some(self.now.tick);
+        self.refresh_due = None;
+        self.ask_status();
+        self.want(Want::Refresh);
+        self.ask_log();
+        let open = self.layers.iter().find_map(|layer| match layer {
+            Layer::Story(pane) | Layer::Conflict(pane) => Some(pane.id),
+            _ => None,
+        });
+        if let Some(id) = open {
+            self.send(Cmd::LoadStory(id));
+        }
+        self.ask_totals();
+    }
+
+    fn on_page(&mut self, ticket: u64, page: Page) {
+        let height = self.table_height();
+        if let Some((ticket, request)) = self.table.take(ticket, page, height) {
+            self.send(Cmd::LoadPage { ticket, request });
+        }
+        if let Some(id) = self.table.missed.take() {
+            self.notify_about(Key::NoticeNoSuchNumber, id);
+        }
+        self.note_top();
+    }
+
+    fn on_totals(&mut self, answer: Answer) {
+        let Some(Layer::Totals(pane)) = self.layers.last_mut() else {
+            return;
+        };
+        match answer {
+            Answer::Totals(filter, totals) if filter == pane.filter => pane.totals = Some(totals),
+            Answer::Days(days) => pane.by_day = days,
+            Answer::Hours(day, hours) if day == pane.day => pane.by_hour = hours,
+            _ => {}
+        }
+    }
+
+    fn on_story(&mut self, id: SaleId, story: Option<&Story>) {
+        for layer in &mut self.layers {
+            if let Layer::Story(pane) | Layer::Conflict(pane) = layer
+                && pane.id == id
+            {
+                pane.story = story.cloned().map(Box::new);
+            }
+        }
+    }
+
+    fn on_changed(&mut self, id: SaleId, result: Result<Box<Sale>, ChangeProblem>, done: Key) {
+        match result {
+            Ok(_) => self.notify_about(done, id),
+            Err(ChangeProblem::Moved(now)) => self.notify_about(Key::NoticeMovedLook, now.id),
+            Err(ChangeProblem::AlreadyVoid) => self.notify_about(Key::NoticeIsVoid, id),
+            Err(ChangeProblem::NoSuchSale) => self.notify_about(Key::NoticeNoSuchNumber, id),
+            Err(ChangeProblem::Database(why)) => self.complain_of_database(&why),
+        }
+        self.refresh_all();
+    }
+
+    fn on_retried(&mut self, result: Result<u64, String>) {
+        match result {
+            Ok(sales) => self.notify(self.settings.text.say(Key::NoticeRetried, &[("n", sales.into())])),
+            Err(why) => self.complain_of_database(&why),
+        }
+        self.refresh_all();
+    }
+
+    fn complain_of_database(&mut self, why: &str) {
+        self.complain(self.settings.text.say(Key::NoticeDatabase, &[("why", why.into())]));
+    }
+
+    /// A dead screen's draft is offered, not forced upon anybody: it waits below what is typed here meanwhile.
+    fn on_draft(&mut self, draft: Option<Box<KeptDraft>>) {
+        let Some(draft) = draft else { return };
+        self.drafts.kept = true;
+        let at = self.settings.text.moment((self.settings.local)(draft.at));
+        let waiting = Waiting {
+            draft: draft.draft,
+            editing: draft.editing,
+        };
+        self.drafts.waiting.insert(0, waiting);
+        let key = self.key_for_new_sale();
+        let values = [("at", &at), ("key", &key)].map(|(slot, value)| (slot, value.into()));
+        self.notify(self.settings.text.say(Key::NoticeDraftOffered, &values));
+    }
+
+    fn key_for_new_sale(&self) -> String {
+        use super::super::keymap::{Action, Context};
+        self.settings.keymap.key_for(Context::Table, Action::NewSale)
+    }
+
+    fn on_trouble(&mut self, question: Question, why: String) {
+        match question {
+            Question::Status => {
+                self.board.trouble = Some(why);
+                self.board.asking = Asking::Idle;
+            }
+            Question::Page => self.table.fail(why),
+            Question::Log => self.log.asking = Asking::Idle,
+            Question::Code => {
+                self.on_code_trouble();
+                self.complain_of_database(&why);
+            }
+            Question::Other => {
+                // It may have been a completion, which is asked for again with the next key.
+                self.completing = Asking::Idle;
+                self.complain_of_database(&why);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What keys do in the table, in the log, and in the two tools that narrow the table: find and filter.
+
+use super::super::desk::Cmd;
+use super::super::keymap::Action;
+use super::super::model::Model;
+use super::super::model::field::Field;
+use super::super::model::layers::{Confirm, FilterPane, FindBar, Layer, StoryPane, TotalsPane};
+use super::super::model::table::Want;
+use crate::domain::event::Level;
+use crate::domain::ids::SaleId;
+use crate::domain::read::{Filter, SaleRow};
+use crate::domain::sync_state::SyncKind;
+use crate::text::Key;
+
+impl Model {
+    pub(super) fn act_in_table(&mut self, action: Action) {
+        let page = isize::try_from(self.table_height().saturating_sub(1).max(1)).unwrap_or(1);
+        match action {
+            Action::Up => self.step(-1),
+            Action::Down => self.step(1),
+            Action::PageUp => self.step(-page),
+            Action::PageDown => self.step(page),
+            Action::Home => self.want(Want::Top),
+            Action::End => self.want(Want::Bottom),
+            Action::NewSale => self.open_new(None),
+            Action::RepeatSale => self.send(Cmd::LoadLastSale),
+            Action::Find => self.open_find(),
+            Action::Filter => {
+                let chosen = FilterPane::of(&self.table.filter, &self.settings.text);
+                self.layers.push(Layer::Filter(chosen));
+            }
+            Action::ShowAll => self.show(Filter::default(), String::new()),
+            Action::Sort => {
+                self.table.sort_by_next();
+                self.reorder();
+            }
+            Action::Reverse => {
+                self.table.sort.descending = !self.table.sort.descending;
+                self.reorder();
+            }
+            Action::RetryAll => self.send(Cmd::RetryAll(self.table.shown())),
+            Action::SyncNow => {
+                self.send(Cmd::SyncNow);
+                self.notify(self.settings.text.word(Key::NoticeSyncNow).to_owned());
+            }
+            Action::Log => self.log_focused = true,
+            Action::Totals => self.open_totals(),
+            action => self.act_on_selected(action),
+        }
+    }
+
+    /// What can be done with one sale, in the table and in its story.
+    pub(super) fn act_on_selected(&mut self, action: Action) {
+        let Some(row) = self.table.selected_row().cloned() else {
+            self.notify(self.settings.text.word(Key::NoticeNoSale).to_owned());
+            return;
+        };
+        match action {
+            Action::Open => {
+                self.layers.push(Layer::Story(StoryPane::of(row.sale.id)));
+                self.send(Cmd::LoadStory(row.sale.id));
+            }
+            Action::Edit | Action::Void if row.sale.is_void() => self.notify_about(Key::NoticeIsVoid, row.sale.id),
+            Action::Edit => self.open_edit(&row.sale),
+            Action::Void => self.confirm_void(&row),
+            Action::Retry if row.sync.kind() == SyncKind::Rejected => self.send(Cmd::Retry(row.sale.id)),
+            Action::Retry => self.notify_about(Key::NoticeNotRefused, row.sale.id),
+            Action::Resolve if row.sync.kind() == SyncKind::Conflict => {
+                self.layers.push(Layer::Conflict(StoryPane::of(row.sale.id)));
+                self.send(Cmd::LoadStory(row.sale.id));
+            }
+            Action::Resolve => self.notify_about(Key::NoticeNoConflict, row.sale.id),
+            Action::LogOfSale => {
+                self.layers.clear();
+                self.log.follow();
+                self.log.of_sale = Some(row.sale.id);
+                self.log_focused = true;
+            }
+            // Every other action belongs to another place and has no key here.
+            _ => {}
+        }
+    }
+
+    fn confirm_void(&mut self, row: &SaleRow) {
+        let (sale, text) = (&row.sale, &self.settings.text);
+        let what = format!(
+            "{}  {} {} {}  {}",
+            sale.content.product,
+            text.count(sale.content.qty.into()),
+            self.settings.theme.glyphs.times,
+            text.money(sale.content.cost),
+            text.money(sale.content.total()),
+        );
+        self.layers.push(Layer::Confirm(Confirm {
+            id: sale.id,
+            from: sale.revision,
+            what,
+        }));
+    }
+
+    pub(super) fn notify_about(&mut self, key: Key, id: SaleId) {
+        self.notify(self.settings.text.say(key, &[("id", (&id.to_string()).into())]));
+    }
+
+    fn step(&mut self, by: isize) {
+        let height = self.table_height();
+        if let Some(want) = self.table.step(by, height) {
+            self.want(want);
+        }
+        self.note_top();
+    }
+
+    /// Takes note of what is new while the top of the table is in sight.
+    pub(super) fn note_top(&mut self) {
+        if let (true, Some(status)) = (self.table.follows(), &self.board.status) {
+            self.table.seen_highest = status.highest_id;
+        }
+    }
+
+    /// Asks for the table anew, with the selected sale where it is now.
+    fn reorder(&mut self) {
+        self.table.forget_questions();
+        self.want(self.table.selected.map_or(Want::Top, Want::Sale));
+    }
+
+    /// Shows other sales.
+    pub(super) fn show(&mut self, filter: Filter, find: String) {
+        if (&filter, &find) == (&self.table.filter, &self.table.find) {
+            return;
+        }
+        let all = filter.is_empty() && find.is_empty();
+        (self.table.filter, self.table.find) = (filter, find);
+        self.table.forget_questions();
+        let selected = self.table.selected.filter(|_| all);
+        self.want(selected.map_or(Want::Top, Want::Sale));
+    }
+
+    fn open_find(&mut self) {
+        let before = self.table.find.clone();
+        let field = Field::of(before.clone());
+        self.layers.push(Layer::Find(FindBar { field, before }));
+    }
+
+    pub(super) fn act_in_find(&mut self, action: Action) {
+        match action {
+            Action::Up => self.step(-1),
+            Action::Down => self.step(1),
+            Action::Apply => {
+                let Some(Layer::Find(bar)) = self.layers.pop() else {
+                    return;
+                };
+                let number = bar.field.text().trim().trim_start_matches('#').parse().ok();
+                if let Some(id) = number.and_then(SaleId::new) {
+                    // A number is a sale's number: go there, among all sales.
+                    self.table.filter = Filter::default();
+                    self.table.find.clear();
+                    self.table.forget_questions();
+                    self.want(Want::Sale(id));
+                }
+            }
+            Action::Leave => {
+                let Some(Layer::Find(bar)) = self.layers.pop() else {
+                    return;
+                };
+                self.show(self.table.filter.clone(), bar.before);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn type_in_find(&mut self, typing: impl FnOnce(&mut Field)) {
+        let Some(Layer::Find(bar)) = self.layers.last_mut() else {
+            return;
+        };
+        typing(&mut bar.field);
+        let typed = bar.field.text().trim().to_owned();
+        // While a number is typed, nothing is narrowed: it is gone to in the end.
+        let number = typed.trim_start_matches('#').parse::<i64>().is_ok();
+        let find = if number { bar.before.clone() } else { typed };
+        self.show(self.table.filter.clone(), find);
+    }
+
+    pub(super) fn act_in_filter(&mut self, action: Action) {
+        let Some(Layer::Filter(pane)) = self.layers.last_mut() else {
+            return;
+        };
+        match action {
+            Action::Next => pane.focus = (pane.focus + 1) % FilterPane::LINES,
+            Action::Previous => pane.focus = (pane.focus + FilterPane::LINES - 1) % FilterPane::LINES,
+            Action::Earlier | Action::Later => {
+                let forward = action == Action::Later;
+                match pane.focused_mut() {
+                    Some(field) => field.go(forward),
+                    None => pane.turn_state(forward),
+                }
+            }
+            Action::Discard => *pane = FilterPane::default(),
+            Action::Apply => match pane.filter(&self.settings.text) {
+                Some(filter) => {
+                    self.layers.pop();
+                    self.show(filter, self.table.find.clone());
+                }
+                None => pane.bad_day = true,
+            },
+            Action::Leave => {
+                self.layers.pop();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn type_in_filter(&mut self, typing: impl FnOnce(&mut Field)) {
+        let Some(Layer::Filter(pane)) = self.layers.last_mut() else {
+            return;
+        };
+        pane.bad_day = false;
+        match pane.focused_mut() {
+            Some(field) => typing(field),
+            None => pane.turn_state(true),
+        }
+    }
+
+    fn open_totals(&mut self) {
+        let pane = TotalsPane {
+            filter: self.table.shown(),
+            totals: None,
+            day: self.local_now().date(),
+            hours: false,
+            by_day: Vec::new(),
+            by_hour: Vec::new(),
+        };
+        self.layers.push(Layer::Totals(pane));
+        self.ask_totals();
+    }
+
+    pub(super) fn act_in_log(&mut self, action: Action) {
+        let height = self.layout().map_or(1, |layout| usize::from(layout.log.height));
+        let page = isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(1);
+        match action {
+            Action::Up => self.log.choose(-1, height),
+            Action::Down => self.log.choose(1, height),
+            Action::PageUp => self.log.choose(-page, height),
+            Action::PageDown => self.log.choose(page, height),
+            Action::End => self.log.choose(isize::MAX, height),
+            Action::Home => self.follow_log(),
+            Action::Follow if self.log.held.is_some() => self.follow_log(),
+            Action::Follow => self.log.hold(),
+            Action::Levels => {
+                self.log.level = match self.log.level {
+                    Level::Info => Level::Warning,
+                    Level::Warning => Level::Problem,
+                    Level::Problem => Level::Info,
+                };
+            }
+            Action::ShowAll => {
+                self.log.level = Level::Info;
+                self.log.of_sale = None;
+            }
+            Action::GoToSale => self.go_to_logged_sale(),
+            Action::Leave => {
+                self.log_focused = false;
+                self.follow_log();
+            }
+            _ => {}
+        }
+    }
+
+    fn follow_log(&mut self) {
+        let missed = self.log.missed;
+        self.log.follow();
+        if missed {
+            self.ask_log();
+        }
+    }
+
+    fn go_to_logged_sale(&mut self) {
+        let place = self.log.chosen_place();
+        let sale = self.log.entries().nth(place).and_then(|entry| entry.event.sale());
+        let Some(id) = sale else {
+            self.notify(self.settings.text.word(Key::NoticeNoOneSale).to_owned());
+            return;
+        };
+        self.log_focused = false;
+        self.follow_log();
+        self.table.filter = Filter::default();
+        self.table.find.clear();
+        self.table.forget_questions();
+        self.want(Want::Sale(id));
+    }
+}

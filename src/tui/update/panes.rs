@@ -1,0 +1,163 @@
+//! What keys do in the layers that show something: a question, a story, a conflict, the help, the totals.
+
+use chrono::Days;
+
+use super::super::desk::{Choice, Cmd};
+use super::super::keymap::{Action, Binding};
+use super::super::model::Model;
+use super::super::model::field::Field;
+use super::super::model::layers::{CHART_DAYS, HelpPane, Layer};
+use super::super::model::story;
+
+/// How many lines a page of a story is.
+const STORY_PAGE: usize = 8;
+
+impl Model {
+    pub(super) fn act_in_confirm(&mut self, action: Action) {
+        let Some(Layer::Confirm(confirm)) = self.layers.pop() else {
+            return;
+        };
+        match action {
+            Action::Agree => self.send(Cmd::Void {
+                id: confirm.id,
+                from: confirm.from,
+            }),
+            Action::Leave => {}
+            _ => self.layers.push(Layer::Confirm(confirm)),
+        }
+    }
+
+    pub(super) fn act_in_story(&mut self, action: Action) {
+        let lowest = self.lowest_scroll();
+        let Some(Layer::Story(pane)) = self.layers.last_mut() else {
+            return;
+        };
+        let scrolled = match action {
+            Action::Up => pane.scroll.saturating_sub(1),
+            Action::Down => pane.scroll + 1,
+            Action::PageUp => pane.scroll.saturating_sub(STORY_PAGE),
+            Action::PageDown => pane.scroll + STORY_PAGE,
+            Action::Leave => {
+                self.layers.pop();
+                return;
+            }
+            action => return self.act_on_selected(action),
+        };
+        pane.scroll = scrolled.min(lowest);
+    }
+
+    /// How far a story can be scrolled: until its last line is in sight at the top.
+    fn lowest_scroll(&self) -> usize {
+        match self.layers.last() {
+            Some(Layer::Story(pane)) => story::lines(self, pane).len().saturating_sub(1),
+            Some(Layer::Conflict(pane)) => story::conflict_lines(self, pane).len().saturating_sub(1),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn act_in_conflict(&mut self, action: Action) {
+        let lowest = self.lowest_scroll();
+        let Some(Layer::Conflict(pane)) = self.layers.last_mut() else {
+            return;
+        };
+        let id = pane.id;
+        let choice = match action {
+            Action::TakeHq => Some(Choice::TakeHq),
+            Action::KeepMine => Some(Choice::KeepMine),
+            Action::Leave => None,
+            Action::Up => return pane.scroll = pane.scroll.saturating_sub(1),
+            Action::Down => return pane.scroll = (pane.scroll + 1).min(lowest),
+            _ => return,
+        };
+        self.layers.pop();
+        if let Some(choice) = choice {
+            self.send(Cmd::Resolve { id, choice });
+        }
+    }
+
+    /// The lines of the help that match what is searched for.
+    #[must_use]
+    pub fn help_lines(&self, pane: &HelpPane) -> Vec<&Binding> {
+        let text = &self.settings.text;
+        let wanted = pane.field.text().trim().to_lowercase();
+        let says = |binding: &&Binding| {
+            text.word(binding.action.label()).to_lowercase().contains(&wanted)
+                || binding.keys.iter().any(|key| key.to_string().to_lowercase() == wanted)
+        };
+        self.settings.keymap.bindings(pane.context).filter(says).collect()
+    }
+
+    pub(super) fn act_in_help(&mut self, action: Action) {
+        let Some(Layer::Help(pane)) = self.layers.last() else {
+            return;
+        };
+        let lines = self.help_lines(pane);
+        let (count, chosen) = (lines.len(), lines.get(pane.chosen).map(|binding| binding.action));
+        match action {
+            Action::Apply => {
+                self.layers.pop();
+                if let Some(action) = chosen.filter(|action| *action != Action::Help) {
+                    self.act(action);
+                }
+            }
+            Action::Leave => {
+                self.layers.pop();
+            }
+            Action::Up | Action::Down => {
+                let Some(Layer::Help(pane)) = self.layers.last_mut() else {
+                    return;
+                };
+                let step = if action == Action::Down { 1 } else { -1 };
+                pane.chosen = pane.chosen.saturating_add_signed(step).min(count.saturating_sub(1));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn type_in_help(&mut self, typing: impl FnOnce(&mut Field)) {
+        let Some(Layer::Help(pane)) = self.layers.last_mut() else {
+            return;
+        };
+        typing(&mut pane.field);
+        pane.chosen = 0;
+    }
+
+    pub(super) fn act_in_totals(&mut self, action: Action) {
+        let Some(Layer::Totals(pane)) = self.layers.last_mut() else {
+            return;
+        };
+        match action {
+            Action::Switch => pane.hours = !pane.hours,
+            Action::Earlier | Action::Later => {
+                let days = Days::new(if pane.hours { 1 } else { CHART_DAYS });
+                let moved = if action == Action::Earlier {
+                    pane.day.checked_sub_days(days)
+                } else {
+                    pane.day.checked_add_days(days)
+                };
+                pane.day = moved.unwrap_or(pane.day);
+            }
+            Action::Leave => {
+                self.layers.pop();
+                return;
+            }
+            _ => return,
+        }
+        self.ask_totals();
+    }
+
+    /// Asks for what the totals show.
+    pub(super) fn ask_totals(&mut self) {
+        let Some(Layer::Totals(pane)) = self.layers.last() else {
+            return;
+        };
+        let (filter, day, from) = (pane.filter.clone(), pane.day, pane.first_day());
+        let hours = pane.hours;
+        self.send(Cmd::LoadTotals(filter));
+        self.send(if hours {
+            Cmd::LoadHours(day)
+        } else {
+            Cmd::LoadDays { from, to: day }
+        });
+    }
+}
