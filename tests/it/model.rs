@@ -96,6 +96,8 @@ struct Node {
     backup: Option<MemJournal>,
     /// How many hellos it has said in all its lives.
     hellos: u32,
+    /// How often its database was restored: what it draws after that is not what it drew before.
+    restored: u8,
     number: u32,
 }
 
@@ -234,6 +236,7 @@ impl Node {
             unconfirmed: Vec::new(),
             backup: None,
             hellos: 0,
+            restored: 0,
             number,
         }
     }
@@ -303,7 +306,7 @@ impl State {
         Now {
             tick: Tick(self.tick),
             wall: UtcMillis(i64::try_from(self.tick).unwrap()),
-            luck: u128::from(node.number) << 32 | u128::from(ids) << 8,
+            luck: u128::from(node.number) << 32 | u128::from(node.restored) << 24 | u128::from(ids) << 8,
         }
     }
 
@@ -722,6 +725,7 @@ impl State {
                 let node = &mut self.nodes[at];
                 node.crash();
                 node.disk.clone_from(&node.backup);
+                node.restored += 1;
                 self.restart(at);
             }
             step => unreachable!("{step:?} is no fault"),
