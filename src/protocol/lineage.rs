@@ -134,7 +134,11 @@ mod tests {
             floor: 4,
             ..report(9, 12)
         };
-        assert_eq!(STANDING.weigh(old), Lineage::Same, "its message is older than the facts");
+        assert_eq!(
+            STANDING.weigh(old),
+            Lineage::Same,
+            "its message is older than the facts"
+        );
     }
 
     #[test]

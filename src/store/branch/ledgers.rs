@@ -97,7 +97,12 @@ pub(super) fn begin(conn: &mut SqliteConnection, id: LedgerId, now: UtcMillis) -
 }
 
 /// The number of the ledger that takes the sales of `of` which share their key with other sales; `first_id` is the lowest of them.
-pub(super) fn annex(conn: &mut SqliteConnection, of: LedgerId, first_id: i64, now: UtcMillis) -> Result<i64, StoreError> {
+pub(super) fn annex(
+    conn: &mut SqliteConnection,
+    of: LedgerId,
+    first_id: i64,
+    now: UtcMillis,
+) -> Result<i64, StoreError> {
     let id = lineage::annex(of);
     let known: Option<i64> = ledgers::table
         .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))

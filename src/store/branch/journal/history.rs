@@ -84,12 +84,17 @@ fn forget(conn: &mut SqliteConnection, kept: &mut Kept, ledger_no: i64, count: u
     ] {
         sql::<()>(statement).int(ledger_no).execute(conn)?;
     }
-    sql::<()>("UPDATE batches SET floor = min(floor, ?) WHERE ledger_no = ? AND state IN ('open', 'parked', 'dissolved')")
-        .int(values::stored(count))
-        .int(ledger_no)
-        .execute(conn)?;
+    sql::<()>(
+        "UPDATE batches SET floor = min(floor, ?) WHERE ledger_no = ? AND state IN ('open', 'parked', 'dissolved')",
+    )
+    .int(values::stored(count))
+    .int(ledger_no)
+    .execute(conn)?;
     diesel::update(ledgers_table::table.find(ledger_no))
-        .set((ledgers_table::seen.eq(values::stored(count)), ledgers_table::acked.eq(0)))
+        .set((
+            ledgers_table::seen.eq(values::stored(count)),
+            ledgers_table::acked.eq(0),
+        ))
         .execute(conn)?;
     Ok(returned)
 }

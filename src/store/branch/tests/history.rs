@@ -100,7 +100,10 @@ fn what_hq_refused_or_held_before_it_forgot_goes_again_too() {
     let mut told = receipt(&formed, 1, outcome);
     told.applied_after = 1;
     branch.settle(&told);
-    assert_eq!([1, 2, 3].map(|row| branch.state(row)), ["acked", "conflict", "rejected"]);
+    assert_eq!(
+        [1, 2, 3].map(|row| branch.state(row)),
+        ["acked", "conflict", "rejected"]
+    );
     weigh(&mut branch, 0);
     assert_eq!([1, 2, 3].map(|row| branch.state(row)), ["pending"; 3]);
 }

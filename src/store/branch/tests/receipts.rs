@@ -329,7 +329,10 @@ fn a_sale_whose_key_hq_knows_as_another_sale_moves_to_the_annex_and_new_ones_get
     assert_eq!((moved.sale.ledger, moved.sync.kind().word()), (annex(old), "pending"));
     let ledger = annex(old);
     assert_eq!(moved.sale, Sale { ledger, ..mine });
-    assert_ne!(new, ledger, "copies of this database have the same annex, so new sales stay out of it");
+    assert_ne!(
+        new, ledger,
+        "copies of this database have the same annex, so new sales stay out of it"
+    );
     let begun = LogEvent::LedgerBegun { ledger: new, moved: 1 };
     assert!(branch.db.log_tail(10).unwrap().iter().any(|line| line.event == begun));
 
