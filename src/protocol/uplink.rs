@@ -17,6 +17,7 @@ mod tests;
 use super::Now;
 use super::backoff::Backoff;
 use super::journal::{Outline, Resumed, Settled, Weighed};
+use super::lineage::Lineage;
 use super::message::{Answer, Downlink, HqStamp, Outcome, Receipt, Version};
 use crate::domain::event::{LinkTrouble, LogEvent};
 use crate::domain::ids::{BatchId, Nonce, StoreId};
@@ -305,7 +306,13 @@ impl Uplink {
                 self.forming = false;
                 self.waiting = false;
             }
-            Event::Settled(Settled::Ours { more_waiting, .. }) => self.waiting |= more_waiting,
+            Event::Settled(Settled::Ours { lineage, more_waiting }) => {
+                self.waiting |= more_waiting;
+                if matches!(lineage, Lineage::HqForgot { .. }) {
+                    // The hello that is out was said to an HQ that knew more.
+                    self.hello.expect_nothing();
+                }
+            }
             Event::Settled(Settled::NotOurs) => out.push(Action::Log(LogEvent::ForeignReceipt)),
             // A new ledger, or sales that HQ forgot: whatever it was, look at the journal again.
             Event::Weighed(_) | Event::SalesWaiting => self.waiting = true,

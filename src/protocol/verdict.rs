@@ -12,7 +12,7 @@ pub enum Verdict {
     Apply,
     /// HQ holds this very revision with this very content: say so again.
     Duplicate,
-    /// HQ holds this revision with another content.
+    /// HQ holds this revision with another content, or another sale altogether.
     Conflict,
     /// HQ holds a newer revision.
     Stale,
@@ -22,12 +22,21 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(branch: &BranchCode, held: Option<&Sale>, incoming: &Sale) -> Verdict {
     let Some(held) = held else { return Verdict::Apply };
+    if !same_sale(held, incoming) {
+        return Verdict::Conflict;
+    }
     match incoming.revision.cmp(&held.revision) {
         std::cmp::Ordering::Greater => Verdict::Apply,
         std::cmp::Ordering::Less => Verdict::Stale,
         std::cmp::Ordering::Equal if incoming.digest(branch) == held.digest(branch) => Verdict::Duplicate,
         std::cmp::Ordering::Equal => Verdict::Conflict,
     }
+}
+
+/// Whether two sales under one key are one sale. A copied or restored database gives ids out a second time; no edit changes when a sale was entered.
+#[must_use]
+pub fn same_sale(one: &Sale, other: &Sale) -> bool {
+    one.created_at == other.created_at
 }
 
 /// Whether a row may be stored at all, whatever HQ holds. A void is always storable: its content was judged, or never will be counted.
@@ -46,7 +55,7 @@ pub fn admit(incoming: &Sale, hq_clock: UtcMillis) -> Result<(), Refusal> {
     }
 }
 
-/// What a held sale means for a branch that has the row at `newest`: whether the two differ, so that somebody must choose.
+/// What a held sale means for a branch that has the same sale at `newest`: whether the two differ, so that somebody must choose.
 #[must_use]
 pub fn differs(branch: &BranchCode, newest: &Sale, held: &Sale) -> bool {
     match held.revision.cmp(&newest.revision) {

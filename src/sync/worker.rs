@@ -78,6 +78,12 @@ impl<J: Journal> Worker<J> {
     }
 
     /// The journal, to be looked at.
+    #[must_use]
+    pub const fn peek(&self) -> &J {
+        &self.journal
+    }
+
+    /// The journal, for those who need it whole: a connection is moved even by reading.
     pub const fn journal(&mut self) -> &mut J {
         &mut self.journal
     }

@@ -96,6 +96,8 @@ struct Node {
     backup: Option<MemJournal>,
     /// How many hellos it has said in all its lives.
     hellos: u32,
+    /// How often its database was restored: what it draws after that is not what it drew before.
+    restored: u8,
     number: u32,
 }
 
@@ -234,6 +236,7 @@ impl Node {
             unconfirmed: Vec::new(),
             backup: None,
             hellos: 0,
+            restored: 0,
             number,
         }
     }
@@ -246,8 +249,12 @@ impl Node {
         }
     }
 
-    fn peek(&self) -> MemJournal {
-        self.clone().journal().clone()
+    fn peek(&self) -> &MemJournal {
+        match (&self.worker, &self.disk) {
+            (Some(worker), _) => worker.peek(),
+            (None, Some(disk)) => disk,
+            (None, None) => unreachable!("a database is on the disk or in use"),
+        }
     }
 
     fn crash(&mut self) {
@@ -272,7 +279,10 @@ impl State {
             .zip(1..)
             .map(|(code, number)| Node::new(code, number))
             .collect();
-        let inboxes = nodes.iter().map(|node| (node.peek().branch, Vec::new())).collect();
+        let inboxes = nodes
+            .iter()
+            .map(|node| (node.peek().branch.clone(), Vec::new()))
+            .collect();
         let hq = Hq {
             store: StoreId::from_random(1),
             replaces: Vec::new(),
@@ -303,7 +313,7 @@ impl State {
         Now {
             tick: Tick(self.tick),
             wall: UtcMillis(i64::try_from(self.tick).unwrap()),
-            luck: u128::from(node.number) << 32 | u128::from(ids) << 8,
+            luck: u128::from(node.number) << 32 | u128::from(node.restored) << 24 | u128::from(ids) << 8,
         }
     }
 
@@ -403,15 +413,15 @@ impl State {
     fn hq_takes(&mut self, message: &Message) -> Downlink {
         let before = self.hq.rows.clone();
         let reply = self.hq.take(message);
-        let older = |(key, sale): (_, &Sale)| self.hq.rows.get(key).is_none_or(|now| now.revision < sale.revision);
-        if before.iter().any(older) {
-            self.broken = Some("an older revision replaced a newer one");
+        let lost = |(key, sale): (_, &Sale)| !is_at_hq(self.hq.rows.get(key), sale);
+        if before.iter().any(lost) {
+            self.broken = Some("an older revision, or another sale, took the place of what HQ held");
         }
         reply
     }
 
     fn hear(&mut self, at: usize) {
-        let branch = self.nodes[at].peek().branch;
+        let branch = self.nodes[at].peek().branch.clone();
         if let Some(inbox) = self.inboxes.get_mut(&branch)
             && !inbox.is_empty()
         {
@@ -460,7 +470,10 @@ impl State {
         }
         Err(format!(
             "not settled: {:#?}",
-            self.nodes.iter().map(|node| node.peek().rows).collect::<Vec<_>>()
+            self.nodes
+                .iter()
+                .map(|node| node.peek().rows.clone())
+                .collect::<Vec<_>>()
         ))
     }
 
@@ -471,7 +484,7 @@ impl State {
 
     fn settled(&self) -> bool {
         self.nodes.iter().all(|node| {
-            let places = node.peek().rows;
+            let places = &node.peek().rows;
             places
                 .values()
                 .all(|row| !matches!(row.place, Place::Outbox { .. } | Place::Out { .. }))
@@ -485,7 +498,7 @@ impl State {
                 let key = (journal.branch.clone(), row.sale.ledger, row.sale.id);
                 let held = self.hq.rows.get(&key);
                 match &row.place {
-                    Place::Acked { .. } if held.is_none_or(|held| held.revision < row.sale.revision) => {
+                    Place::Acked { .. } if !is_at_hq(held, &row.sale) => {
                         return Err(format!("acked, but HQ holds {held:?} for {:?}", row.sale));
                     }
                     Place::Rejected => return Err(format!("refused for nothing: {:?}", row.sale)),
@@ -515,15 +528,16 @@ impl State {
             let journal = node.peek();
             journal.rows.values().all(|row| {
                 let key = (journal.branch.clone(), row.sale.ledger, row.sale.id);
-                let stored = self
-                    .hq
-                    .rows
-                    .get(&key)
-                    .is_some_and(|held| held.revision >= row.sale.revision);
+                let stored = is_at_hq(self.hq.rows.get(&key), &row.sale);
                 stored || !matches!(row.place, Place::Acked { .. })
             })
         })
     }
+}
+
+/// Whether what HQ holds under a sale's key is this very revision of it, or a newer one.
+fn is_at_hq(held: Option<&Sale>, sale: &Sale) -> bool {
+    held.is_some_and(|held| held == sale || (held.created_at == sale.created_at && held.revision > sale.revision))
 }
 
 fn written(sale: &Sale) -> Written {
@@ -634,7 +648,7 @@ impl Model for Bounds {
                 state.deliver(&message, reply);
             }
             Step::Hear(at) => state.hear(at),
-            Step::BackUpBranch(at) => state.nodes[at].backup = Some(state.nodes[at].peek()),
+            Step::BackUpBranch(at) => state.nodes[at].backup = Some(state.nodes[at].peek().clone()),
             Step::BackUpHq => state.hq_backup = Some(state.hq.clone()),
             fault => {
                 state.left.faults -= 1;
@@ -682,11 +696,11 @@ impl State {
             Step::LoseUplink(at) => drop(self.queue.remove(at)),
             Step::RepeatUplink(at) => self.queue.push(self.queue[at].clone()),
             Step::LoseDownlink(at) => {
-                let branch = self.nodes[at].peek().branch;
+                let branch = self.nodes[at].peek().branch.clone();
                 self.inboxes.entry(branch).and_modify(|inbox| drop(inbox.remove(0)));
             }
             Step::RepeatDownlink(at) => {
-                let branch = self.nodes[at].peek().branch;
+                let branch = self.nodes[at].peek().branch.clone();
                 self.inboxes
                     .entry(branch)
                     .and_modify(|inbox| inbox.push(inbox[0].clone()));
@@ -722,6 +736,7 @@ impl State {
                 let node = &mut self.nodes[at];
                 node.crash();
                 node.disk.clone_from(&node.backup);
+                node.restored += 1;
                 self.restart(at);
             }
             step => unreachable!("{step:?} is no fault"),

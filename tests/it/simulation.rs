@@ -10,12 +10,13 @@ mod world;
 use branchline::domain::ids::BranchCode;
 use branchline::domain::time::UtcMillis;
 use branchline::protocol::identity::Login;
-use branchline::store::hq::{HqDb, Incoming};
+use branchline::protocol::message::{Outcome, Uplink};
+use branchline::store::hq::{HqDb, Incoming, Question, UnreadMessage};
 use branchline::wire;
-use world::World;
+use world::{POISON, World};
 
 /// How many seeds `make test` runs; `make simulate SEEDS=…` asks for more.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 200;
 /// How many things happen in one seed before all faults end.
 const STEPS: usize = 400;
 
@@ -45,7 +46,7 @@ fn prove(seeds: impl Iterator<Item = u64> + Send) {
                     let outcome = outcome.unwrap_or_else(|_| Err("it panicked; see above".into()));
                     if let Err(why) = outcome {
                         failures.lock().unwrap().push(format!(
-                            "seed {seed}: {why}\n  replay: BRANCHLINE_SEED={seed} cargo test --test it simulation::one_seed"
+                            "seed {seed}: {why}\n  replay: BRANCHLINE_SEED={seed} cargo test --test it simulation::one_seed -- --nocapture"
                         ));
                     }
                 }
@@ -82,9 +83,20 @@ fn one_seed() {
 
 /// HQ's part: reads what the broker hands out, applies it in one transaction, and seals the answers.
 fn hq_group(db: &mut HqDb, now: UtcMillis, group: &[(BranchCode, Vec<u8>)]) -> Vec<(BranchCode, Vec<u8>)> {
-    let read = |(_, bytes): &(BranchCode, Vec<u8>)| Incoming::Message {
-        login: Login::Own,
-        message: wire::decode_uplink(bytes).expect("HQ reads all that a branch writes"),
+    let read = |(_, bytes): &(BranchCode, Vec<u8>)| {
+        let login = Login::Own;
+        match wire::decode_uplink(bytes).expect("HQ reads all that a branch writes") {
+            Uplink::Batch(batch) if batch.sales.iter().any(|sale| sale.content.product == POISON) => {
+                Incoming::Unread(UnreadMessage {
+                    login,
+                    branch: batch.branch,
+                    ledger: batch.ledger,
+                    question: Question::Batch(batch.id, Outcome::Unreadable),
+                    suspect: None,
+                })
+            }
+            message => Incoming::Message { login, message },
+        }
     };
     let incoming: Vec<_> = group.iter().map(read).collect();
     let answers = db

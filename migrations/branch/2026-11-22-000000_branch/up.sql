@@ -16,7 +16,6 @@ CREATE TABLE ledgers (
     seen INTEGER NOT NULL DEFAULT 0,
     acked INTEGER NOT NULL DEFAULT 0,
     unanswered INTEGER NOT NULL DEFAULT 0,
-    doubted INTEGER NOT NULL DEFAULT 0 CHECK (doubted IN (0, 1)),
     weighed_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
@@ -106,7 +105,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_age ON outbox (written_at);
 
 -- Every batch that was ever made. `live` of its `row_count` rows have their place in it, worth `live_total`; `counted` are among the unanswered revisions of the ledger;
--- `fresh` were never acknowledged at the revision they have here; `confirms` were acknowledged by its receipt.
+-- `fresh` were never acknowledged at the revision they have here; `confirms` were acknowledged by its receipt, which took HQ's count from `applied_before` to `applied_after`.
 CREATE TABLE batches (
     no INTEGER NOT NULL PRIMARY KEY,
     batch BLOB NOT NULL UNIQUE CHECK (length(batch) = 16),
@@ -127,10 +126,12 @@ CREATE TABLE batches (
     given_up_at INTEGER,
     answered_at INTEGER,
     hq_clock INTEGER,
+    applied_before INTEGER,
     applied_after INTEGER,
     confirms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX batches_live ON batches (no) WHERE state IN ('open', 'parked');
+CREATE INDEX batches_by_count ON batches (ledger_no, applied_after) WHERE state = 'answered';
 
 -- The rows of a batch: `count` neighbouring ids from `first_id`, all at one revision.
 CREATE TABLE batch_runs (

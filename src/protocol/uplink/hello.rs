@@ -57,6 +57,13 @@ impl HelloPlan {
         }
     }
 
+    /// Whatever count the answer to the last hello brings, it is none too low.
+    pub(super) fn expect_nothing(&mut self) {
+        if let Some(said) = &mut self.said {
+            said.floor = 0;
+        }
+    }
+
     pub(super) fn confirmed(&mut self, nonce: Nonce) {
         if let Some(said) = self.said.as_mut().filter(|said| said.nonce == nonce) {
             said.confirmed = true;

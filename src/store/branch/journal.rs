@@ -17,7 +17,7 @@ use crate::domain::event::LogEvent;
 use crate::domain::ids::{BatchId, Nonce, StoreId};
 use crate::protocol::Now;
 use crate::protocol::journal::{Formed, Journal, Resumed, Settled, Weighed};
-use crate::protocol::lineage::{Report, Standing};
+use crate::protocol::lineage::{Lineage, Report};
 use crate::protocol::message::{Answer, Hello, HqStamp, Receipt};
 use crate::store::StoreError;
 use diesel::prelude::*;
@@ -74,27 +74,25 @@ impl Journal for BranchDb {
     fn weigh(&mut self, answer: &Answer, floor: u64, now: Now) -> Result<Weighed, StoreError> {
         self.write(|conn, kept| {
             heard(conn, &answer.hq, now)?;
-            let ledger = ledgers::named(conn, answer.ledger)?;
-            let report = Report {
+            let current = ledgers::current(conn)?.id;
+            let Some(ledger) = ledgers::find(conn, answer.ledger)? else {
+                // No hello of this database asks about a ledger that it doesn't have.
+                return Ok(Weighed {
+                    lineage: Lineage::Same,
+                    ledger: current,
+                });
+            };
+            let lineage = ledger.standing.weigh(Report {
                 before: answer.applied,
                 after: answer.applied,
                 floor,
-            };
-            let lineage = ledger.standing.weigh(report, 0);
-            let news = history::News {
-                ledger,
-                standing: Standing {
-                    seen: ledger.standing.seen.max(answer.applied),
-                    doubted: ledger.standing.doubted_after(lineage, true),
-                    ..ledger.standing
-                },
-                lineage,
-                after: answer.applied,
-                answered: None,
-                moves: &[],
-            };
-            history::act(conn, kept, &news, now)?;
-            ledgers::weighed(conn, ledger.no, now.wall)?;
+                claimed: false,
+            });
+            if let Lineage::HqForgot { .. } = lineage {
+                history::hq_forgot(conn, kept, ledger.no, answer.applied, now)?;
+            }
+            ledgers::weighed(conn, ledger.no, answer.applied, now.wall)?;
+            history::part(conn, kept, ledger, lineage == Lineage::ThisIsACopy, &[], now)?;
             Ok(Weighed {
                 lineage,
                 ledger: ledgers::current(conn)?.id,

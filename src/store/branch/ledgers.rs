@@ -10,7 +10,7 @@ use super::statement::sql;
 use super::{sales, values};
 use crate::domain::ids::LedgerId;
 use crate::domain::time::UtcMillis;
-use crate::protocol::lineage::Standing;
+use crate::protocol::lineage::{self, Standing};
 use crate::store::StoreError;
 
 /// One ledger of this database.
@@ -22,10 +22,10 @@ pub(super) struct Ledger {
     pub(super) standing: Standing,
 }
 
-type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, i64, i64, i64);
+type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, i64, i64);
 
 fn ledger(record: LedgerRecord) -> Result<Ledger, StoreError> {
-    let (no, id, first_id, _begun_at, seen, acked, unanswered, doubted, _weighed_at) = record;
+    let (no, id, first_id, _begun_at, seen, acked, unanswered, _weighed_at) = record;
     Ok(Ledger {
         no,
         id: values::ledger_id(&id)?,
@@ -34,7 +34,6 @@ fn ledger(record: LedgerRecord) -> Result<Ledger, StoreError> {
             seen: values::natural(seen)?,
             acked: values::natural(acked)?,
             unanswered: values::natural(unanswered)?,
-            doubted: doubted != 0,
         },
     })
 }
@@ -50,11 +49,15 @@ pub(super) fn numbered(conn: &mut SqliteConnection, no: i64) -> Result<Ledger, S
 }
 
 pub(super) fn named(conn: &mut SqliteConnection, id: LedgerId) -> Result<Ledger, StoreError> {
-    ledger(
-        ledgers::table
-            .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))
-            .first(conn)?,
-    )
+    find(conn, id)?.ok_or_else(|| StoreError::nonsense(format!("a sale of ledger {id}, which is not there")))
+}
+
+pub(super) fn find(conn: &mut SqliteConnection, id: LedgerId) -> Result<Option<Ledger>, StoreError> {
+    let record: Option<LedgerRecord> = ledgers::table
+        .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))
+        .first(conn)
+        .optional()?;
+    record.map(ledger).transpose()
 }
 
 /// The ledger that a hello asks about: of the current one and those that HQ has acknowledged something of, the one whose count was heard the longest ago.
@@ -68,10 +71,12 @@ pub(super) fn to_ask_about(conn: &mut SqliteConnection) -> Result<Ledger, StoreE
     )
 }
 
-/// Notes when a ledger's count was heard in the answer to a hello.
-pub(super) fn weighed(conn: &mut SqliteConnection, no: i64, now: UtcMillis) -> Result<(), StoreError> {
-    diesel::update(ledgers::table.find(no))
-        .set(ledgers::weighed_at.eq(now.0))
+/// Notes a ledger's count that was heard in the answer to a hello, and when.
+pub(super) fn weighed(conn: &mut SqliteConnection, no: i64, count: u64, now: UtcMillis) -> Result<(), StoreError> {
+    sql::<()>("UPDATE ledgers SET weighed_at = ?, seen = max(seen, ?) WHERE no = ?")
+        .int(now.0)
+        .int(values::stored(count))
+        .int(no)
         .execute(conn)?;
     Ok(())
 }
@@ -84,14 +89,41 @@ pub(super) fn all(conn: &mut SqliteConnection) -> Result<Vec<Ledger>, StoreError
 /// Begins a new ledger: sales that are entered from now on belong to it. Returns its number.
 pub(super) fn begin(conn: &mut SqliteConnection, id: LedgerId, now: UtcMillis) -> Result<i64, StoreError> {
     let first_id = sales::highest_id(conn)? + 1;
-    let no: i64 = sql::<BigInt>("INSERT INTO ledgers (ledger, first_id, begun_at) VALUES (?, ?, ?) RETURNING no")
+    let no = insert(conn, id, first_id, now)?;
+    diesel::update(branch::table)
+        .set(branch::ledger_no.eq(no))
+        .execute(conn)?;
+    Ok(no)
+}
+
+/// The number of the ledger that takes the sales of `of` which share their key with other sales; `first_id` is the lowest of them.
+pub(super) fn annex(
+    conn: &mut SqliteConnection,
+    of: LedgerId,
+    first_id: i64,
+    now: UtcMillis,
+) -> Result<i64, StoreError> {
+    let id = lineage::annex(of);
+    let known: Option<i64> = ledgers::table
+        .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))
+        .select(ledgers::no)
+        .first(conn)
+        .optional()?;
+    let Some(no) = known else {
+        return insert(conn, id, first_id, now);
+    };
+    diesel::update(ledgers::table.find(no).filter(ledgers::first_id.gt(first_id)))
+        .set(ledgers::first_id.eq(first_id))
+        .execute(conn)?;
+    Ok(no)
+}
+
+fn insert(conn: &mut SqliteConnection, id: LedgerId, first_id: i64, now: UtcMillis) -> Result<i64, StoreError> {
+    let no = sql::<BigInt>("INSERT INTO ledgers (ledger, first_id, begun_at) VALUES (?, ?, ?) RETURNING no")
         .blob(id.as_bytes())
         .int(first_id)
         .int(now.0)
         .get_result(conn)?;
-    diesel::update(branch::table)
-        .set(branch::ledger_no.eq(no))
-        .execute(conn)?;
     Ok(no)
 }
 
@@ -102,7 +134,6 @@ pub(super) fn stand(conn: &mut SqliteConnection, no: i64, standing: Standing) ->
             ledgers::seen.eq(values::stored(standing.seen)),
             ledgers::acked.eq(values::stored(standing.acked)),
             ledgers::unanswered.eq(values::stored(standing.unanswered)),
-            ledgers::doubted.eq(i64::from(standing.doubted)),
         ))
         .execute(conn)?;
     Ok(())

@@ -15,7 +15,7 @@ use crate::domain::sync_state::{Refusal, SyncKind};
 use crate::domain::time::UtcMillis;
 use crate::protocol::Now;
 use crate::protocol::journal::{Formed, Journal, Settled};
-use crate::protocol::lineage::Lineage;
+use crate::protocol::lineage::{Lineage, annex};
 use crate::protocol::message::{Outcome, Receipt, Taken};
 use crate::protocol::verdict;
 
@@ -397,10 +397,9 @@ impl World {
         }
         self.batches[at].life = Life::Answered;
         if !moves.is_empty() {
-            let current = self.branch.ledger();
             for row in moves {
                 let row = &mut self.sales[row];
-                row.sale.ledger = current;
+                row.sale.ledger = annex(row.sale.ledger);
                 row.last_acked = 0;
                 row.place = Place::Outbox { cap: usize::MAX };
             }
@@ -425,7 +424,7 @@ impl World {
         };
     }
 
-    /// What a receipt says of one row; returns whether the row goes into a new ledger.
+    /// What a receipt says of one row; returns whether the row goes into the annex of its ledger.
     fn hear(&mut self, batch: usize, row: usize, carried: &Sale, taken: &Taken) -> bool {
         let code = self.branch.db.branch().clone();
         let row = &mut self.sales[row];
@@ -449,7 +448,9 @@ impl World {
                 row.place = Place::Rejected;
             }
         } else if let Some(held) = taken.held.iter().find(|held| held.id == carried.id) {
-            let never_acked = row.last_acked == 0 && row.place != Place::Acked;
+            if !verdict::same_sale(&row.sale, held) {
+                return here || (waits && row.last_acked == 0);
+            }
             if !verdict::differs(&code, &row.sale, held) {
                 if newest && held.revision == row.sale.revision && (here || waits) {
                     row.place = Place::Acked;
@@ -457,8 +458,6 @@ impl World {
                 }
             } else if elsewhere || matches!(row.place, Place::Conflict(_)) {
                 // Another batch's receipt will tell, or has told.
-            } else if never_acked && held.created_at != row.sale.created_at {
-                return true;
             } else {
                 if row.place == Place::Acked {
                     row.last_acked = row.sale.revision.get();
@@ -572,6 +571,7 @@ impl Hq {
             return;
         }
         match self.held.get(&key) {
+            Some(held) if !verdict::same_sale(held, sale) => taken.held.push(held.clone()),
             Some(held) if held.revision > sale.revision => taken.held.push(held.clone()),
             Some(held) if held == sale => stored.push((sale.id, sale.revision)),
             Some(held) if held.revision == sale.revision => taken.held.push(held.clone()),
@@ -579,11 +579,13 @@ impl Hq {
                 self.refused.push(name);
                 taken.refused.push((sale.id, sale.revision, Refusal::Storage));
             }
-            _ if luck < 56 => {
+            ours if luck < 56 => {
+                // A key that is ours already stays ours.
+                let is_ours = luck < 40 || ours.is_some();
                 let alien = Sale {
                     content: SaleContent { qty: 77, ..lantern() },
                     revision: revision(sale.revision.get() + u32::from(luck % 2)),
-                    created_at: if luck < 40 { sale.created_at } else { UtcMillis(5) },
+                    created_at: if is_ours { sale.created_at } else { UtcMillis(5) },
                     ..sale.clone()
                 };
                 self.held.insert(key, alien.clone());

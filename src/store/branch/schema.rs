@@ -21,6 +21,7 @@ diesel::table! {
         given_up_at -> Nullable<BigInt>,
         answered_at -> Nullable<BigInt>,
         hq_clock -> Nullable<BigInt>,
+        applied_before -> Nullable<BigInt>,
         applied_after -> Nullable<BigInt>,
         confirms -> BigInt,
     }
@@ -121,7 +122,6 @@ diesel::table! {
         seen -> BigInt,
         acked -> BigInt,
         unanswered -> BigInt,
-        doubted -> BigInt,
         weighed_at -> BigInt,
     }
 }

@@ -10,9 +10,9 @@ use branchline::domain::sale::{Sale, SaleContent};
 use branchline::domain::time::UtcMillis;
 use branchline::protocol::Now;
 use branchline::protocol::journal::{Formed, Journal, Outline, Resumed, Settled, Weighed};
-use branchline::protocol::lineage::{Lineage, Report, Standing};
+use branchline::protocol::lineage::{Lineage, Report, Standing, annex, claim_the_same};
 use branchline::protocol::message::{Answer, Batch, Hello, Outcome, Receipt, Taken};
-use branchline::protocol::verdict::differs;
+use branchline::protocol::verdict::{differs, same_sale};
 
 /// Where a sale's newest revision is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,6 +23,12 @@ pub(crate) enum Place {
     Conflict { held: Box<Sale> },
     Acked { batch: usize },
 }
+
+/// The place of a row that waits and was never tried.
+const FRESH: Place = Place::Outbox {
+    attempt: 0,
+    counted: false,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Row {
@@ -37,7 +43,7 @@ enum BatchState {
     Open,
     Parked,
     Dissolved,
-    Answered { applied_after: u64, confirms: u64 },
+    Answered { before: u64, after: u64 },
     Forgotten,
 }
 
@@ -89,18 +95,12 @@ impl MemJournal {
             updated_at: now,
             deleted_at: None,
         };
-        let place = Place::Outbox {
-            attempt: 0,
-            counted: false,
+        let row = Row {
+            sale: sale.clone(),
+            place: FRESH,
+            last_acked: 0,
         };
-        self.rows.insert(
-            id,
-            Row {
-                sale: sale.clone(),
-                place,
-                last_acked: 0,
-            },
-        );
+        self.rows.insert(id, row);
         sale
     }
 
@@ -112,10 +112,7 @@ impl MemJournal {
             _ => row.sale.revision.next(),
         };
         row.sale.updated_at = now;
-        row.place = Place::Outbox {
-            attempt: 0,
-            counted: false,
-        };
+        row.place = FRESH;
         row.sale.clone()
     }
 
@@ -140,32 +137,24 @@ impl MemJournal {
         }
     }
 
-    /// Makes the acknowledged rows of the batches that `lost` names pending again.
-    fn forget(&mut self, lost: impl Fn(&LedgerId, u64) -> bool) {
-        for at in 0..self.batches.len() {
-            let BatchState::Answered {
-                applied_after,
-                confirms,
-            } = self.batches[at].state
-            else {
-                continue;
-            };
-            let ledger = self.batches[at].ledger;
-            if !lost(&ledger, applied_after) {
-                continue;
-            }
-            self.batches[at].state = BatchState::Forgotten;
-            let standing = self.standing(ledger);
-            standing.acked = standing.acked.saturating_sub(confirms);
-            for row in self.rows.values_mut() {
-                if row.place == (Place::Acked { batch: at }) {
-                    row.place = Place::Outbox {
-                        attempt: 0,
-                        counted: false,
-                    };
-                }
+    /// HQ has forgotten something of a ledger: nothing that it said of it before counts any more.
+    fn forget(&mut self, ledger: LedgerId, count: u64) {
+        for made in self.batches.iter_mut().filter(|made| made.ledger == ledger) {
+            match made.state {
+                BatchState::Answered { .. } => made.state = BatchState::Forgotten,
+                BatchState::Open | BatchState::Parked | BatchState::Dissolved => made.floor = made.floor.min(count),
+                BatchState::Forgotten => {}
             }
         }
+        for row in self.rows.values_mut().filter(|row| row.sale.ledger == ledger) {
+            row.last_acked = 0;
+            match row.place {
+                Place::Outbox { .. } | Place::Out { .. } => {}
+                Place::Rejected | Place::Conflict { .. } | Place::Acked { .. } => row.place = FRESH,
+            }
+        }
+        let standing = self.standing(ledger);
+        (standing.seen, standing.acked) = (count, 0);
     }
 
     fn begin_ledger(&mut self, luck: u128) {
@@ -173,101 +162,103 @@ impl MemJournal {
         self.standings.insert(self.ledger, Standing::default());
     }
 
-    /// Acts on what a fresh answer tells, and writes down its count.
-    fn act_on(&mut self, ledger: LedgerId, lineage: Lineage, after: u64, answers_hello: bool, luck: u128) {
+    /// Listens to no receipt of a batch any more.
+    fn disown(&mut self, batch: usize) {
+        if matches!(self.batches[batch].state, BatchState::Open | BatchState::Parked) {
+            self.give_back(batch);
+        }
+        self.batches[batch].state = BatchState::Forgotten;
+    }
+
+    fn is_claimed(&self, ledger: LedgerId, step: (u64, u64)) -> bool {
+        self.batches.iter().any(|made| match made.state {
+            BatchState::Answered { before, after } => made.ledger == ledger && claim_the_same(step, (before, after)),
+            BatchState::Open | BatchState::Parked | BatchState::Dissolved | BatchState::Forgotten => false,
+        })
+    }
+
+    /// Notes a count that was heard; a copied database begins a new ledger.
+    fn heard(&mut self, ledger: LedgerId, lineage: Lineage, count: u64, luck: u128) {
         let standing = self.standing(ledger);
-        standing.doubted = standing.doubted_after(lineage, answers_hello);
-        match lineage {
-            Lineage::Same => {
-                let standing = self.standing(ledger);
-                standing.seen = standing.seen.max(after);
-            }
-            Lineage::HqForgot { keep_through } => {
-                self.forget(|of, applied_after| *of == ledger && applied_after > keep_through);
-                if self.standing(ledger).acked > keep_through {
-                    self.forget(|of, _| *of == ledger);
-                }
-                self.standing(ledger).seen = after;
-            }
-            Lineage::ThisIsACopy => {
-                self.standing(ledger).seen = after;
-                if ledger == self.ledger {
-                    self.begin_ledger(luck);
-                }
-            }
+        standing.seen = standing.seen.max(count);
+        if lineage == Lineage::ThisIsACopy && ledger == self.ledger {
+            self.begin_ledger(luck);
         }
     }
 
+    /// Takes a receipt in row by row; returns how many revisions it confirms.
     fn take(&mut self, batch: usize, taken: &Taken, luck: u128) -> u64 {
         let mut confirms = 0;
         for (id, revision) in self.batches[batch].rows.clone() {
-            let late = self.batches[batch].state == BatchState::Dissolved;
-            let branch = self.branch.clone();
-            let row = self.rows.get_mut(&id).expect("a batch names sales that are there");
-            let here = row.place == (Place::Out { batch }) || (late && matches!(row.place, Place::Outbox { .. }));
-            let current = row.sale.revision == revision && here;
-            let was_counted = matches!(row.place, Place::Outbox { counted: true, .. });
-            if taken.stored.iter().any(|run| run.names(id, revision)) {
-                if current {
-                    row.place = Place::Acked { batch };
-                }
-                // A revision that was replaced meanwhile counts too: HQ has applied it. One that an earlier receipt named does not count again.
-                if row.last_acked < revision.get() {
-                    row.last_acked = revision.get();
-                    confirms += 1;
-                }
-            } else if taken
-                .refused
-                .iter()
-                .any(|(refused, at, _)| (*refused, *at) == (id, revision))
-            {
-                if current {
-                    row.place = Place::Rejected;
-                }
-            } else if let Some(held) = taken.held.iter().find(|held| held.id == id) {
-                if !here {
-                    continue;
-                }
-                if !differs(&branch, &row.sale, held) {
-                    if row.sale.revision == held.revision {
-                        row.place = Place::Acked { batch };
-                        confirms += u64::from(row.last_acked < held.revision.get());
-                        row.last_acked = held.revision.get();
-                    } else if current {
-                        row.place = Place::Outbox {
-                            attempt: 0,
-                            counted: false,
-                        };
-                    }
-                } else if row.last_acked == 0 && held.created_at != row.sale.created_at {
-                    let ledger = row.sale.ledger;
-                    if ledger == self.ledger {
-                        self.begin_ledger(luck);
-                    }
-                    let row = self.rows.get_mut(&id).expect("it was there a moment ago");
-                    row.sale.ledger = self.ledger;
-                    row.place = Place::Outbox {
-                        attempt: 0,
-                        counted: false,
-                    };
-                } else {
-                    row.place = Place::Conflict {
-                        held: Box::new(held.clone()),
-                    };
-                }
-            } else if current && !late {
-                row.place = Place::Outbox {
-                    attempt: 0,
-                    counted: false,
-                };
-            }
-            let row = &self.rows[&id];
-            if was_counted && !matches!(row.place, Place::Outbox { counted: true, .. }) {
+            let was_counted = matches!(self.rows[&id].place, Place::Outbox { counted: true, .. });
+            confirms += u64::from(self.take_row(batch, (id, revision), taken, luck));
+            if was_counted && !matches!(self.rows[&id].place, Place::Outbox { counted: true, .. }) {
                 let ledger = self.batches[batch].ledger;
                 self.standing(ledger).unanswered -= 1;
             }
         }
         confirms
+    }
+
+    /// Returns whether HQ is newly known to have had the revision.
+    fn take_row(&mut self, batch: usize, (id, revision): (SaleId, Revision), taken: &Taken, luck: u128) -> bool {
+        let branch = self.branch.clone();
+        let row = self.rows.get_mut(&id).expect("a batch names sales that are there");
+        if row.sale.ledger != self.batches[batch].ledger {
+            return false;
+        }
+        let here = row.place == (Place::Out { batch });
+        let waits = matches!(row.place, Place::Outbox { .. });
+        let newest = row.sale.revision == revision;
+        if taken.stored.iter().any(|run| run.names(id, revision)) {
+            if newest && (here || waits) {
+                row.place = Place::Acked { batch };
+            }
+            // A revision that was replaced meanwhile counts too: HQ has applied it. One that an earlier receipt named does not count again.
+            let is_new = row.last_acked < revision.get();
+            row.last_acked = row.last_acked.max(revision.get());
+            return is_new;
+        }
+        let refused = taken.refused.iter().any(|(of, at, _)| (*of, *at) == (id, revision));
+        if refused && newest && (here || waits) {
+            row.place = Place::Rejected;
+        }
+        let Some(held) = taken.held.iter().find(|held| held.id == id) else {
+            return false;
+        };
+        if !same_sale(&row.sale, held) {
+            if here || (waits && row.last_acked == 0) {
+                self.move_to_annex(id, luck);
+            }
+            return false;
+        }
+        if !(here || waits) {
+            return false;
+        }
+        if differs(&branch, &row.sale, held) {
+            let held = Box::new(held.clone());
+            row.place = Place::Conflict { held };
+        } else if row.sale.revision == held.revision && (here || newest) {
+            row.place = Place::Acked { batch };
+            let is_new = row.last_acked < held.revision.get();
+            row.last_acked = held.revision.get();
+            return is_new;
+        } else if here {
+            row.place = FRESH;
+        }
+        false
+    }
+
+    fn move_to_annex(&mut self, id: SaleId, luck: u128) {
+        let ledger = self.rows[&id].sale.ledger;
+        if ledger == self.ledger {
+            self.begin_ledger(luck);
+        }
+        self.standing(annex(ledger));
+        let row = self.rows.get_mut(&id).expect("it was there a moment ago");
+        row.sale.ledger = annex(ledger);
+        row.last_acked = 0;
+        row.place = FRESH;
     }
 }
 
@@ -397,40 +388,51 @@ impl Journal for MemJournal {
             });
         }
         let ledger = self.batches[at].ledger;
-        let before = *self.standing(ledger);
+        let step = (receipt.applied_before, receipt.applied_after);
+        let report = Report {
+            before: step.0,
+            after: step.1,
+            floor: self.batches[at].floor,
+            claimed: self.is_claimed(ledger, step),
+        };
+        let lineage = self.standing(ledger).weigh(report);
+        if let Lineage::HqForgot { answer_counts } = lineage {
+            self.forget(ledger, receipt.applied_after);
+            if !answer_counts {
+                self.disown(at);
+                return Ok(Settled::Ours {
+                    lineage,
+                    more_waiting: true,
+                });
+            }
+        }
         let confirms = match &receipt.outcome {
             Outcome::Taken(taken) => self.take(at, taken, now.luck),
             Outcome::Unreadable | Outcome::TooNew => unreachable!("HQ reads all that this model writes"),
         };
-        let report = Report {
-            before: receipt.applied_before,
-            after: receipt.applied_after,
-            floor: self.batches[at].floor,
-        };
-        let lineage = before.weigh(report, confirms);
         let counted = std::mem::take(&mut self.batches[at].counted);
         let standing = self.standing(ledger);
         standing.acked += confirms;
         standing.unanswered -= counted;
-        self.act_on(ledger, lineage, receipt.applied_after, false, !now.luck);
-        // Its own receipt is fresh: what it names is there.
-        self.batches[at].state = BatchState::Answered {
-            applied_after: receipt.applied_after,
-            confirms,
-        };
+        self.heard(ledger, lineage, receipt.applied_after, !now.luck);
+        let (before, after) = step;
+        self.batches[at].state = BatchState::Answered { before, after };
         let more_waiting = self.rows.values().any(|row| matches!(row.place, Place::Outbox { .. }));
         Ok(Settled::Ours { lineage, more_waiting })
     }
 
     fn weigh(&mut self, answer: &Answer, floor: u64, now: Now) -> Result<Weighed, Infallible> {
         let ledger = answer.ledger;
-        let report = Report {
+        let lineage = self.standing(ledger).weigh(Report {
             before: answer.applied,
             after: answer.applied,
             floor,
-        };
-        let lineage = self.standing(ledger).weigh(report, 0);
-        self.act_on(ledger, lineage, answer.applied, true, now.luck);
+            claimed: false,
+        });
+        if let Lineage::HqForgot { .. } = lineage {
+            self.forget(ledger, answer.applied);
+        }
+        self.heard(ledger, lineage, answer.applied, now.luck);
         *self.weighed.entry(ledger).or_default() += 1;
         Ok(Weighed {
             lineage,
@@ -440,9 +442,8 @@ impl Journal for MemJournal {
 
     fn adopt_store(&mut self, store: StoreId, _now: Now) -> Result<(), Infallible> {
         if self.store.replace(store).is_some_and(|known| known != store) {
-            self.forget(|_, _| true);
-            for standing in self.standings.values_mut() {
-                (standing.seen, standing.acked) = (0, 0);
+            for ledger in self.standings.keys().copied().collect::<Vec<_>>() {
+                self.forget(ledger, 0);
             }
         }
         Ok(())

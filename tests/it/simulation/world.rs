@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use branchline::domain::event::LinkTrouble;
-use branchline::domain::ids::BranchCode;
+use branchline::domain::ids::{BranchCode, Revision, SaleId};
 use branchline::domain::money::Money;
 use branchline::domain::read::{Anchor, Filter, PageRequest, SaleRow, Sort};
 use branchline::domain::sale::{Sale, SaleContent};
+use branchline::domain::sync_state::SyncState;
 use branchline::domain::time::{Tick, UtcMillis, parse_wall};
 use branchline::protocol::Now;
 use branchline::protocol::backoff::Backoff;
@@ -21,12 +23,17 @@ use branchline::wire;
 use diesel::SqliteConnection;
 use tempfile::TempDir;
 
+use super::checks::AtHq;
 use super::rng::Rng;
 
 /// When the simulated world begins: 1 December 2026.
 const BEGINNING: i64 = 1_796_083_200_000;
 /// The branches. The last two are one branch twice: a copied database, once it has been copied.
 const CODES: [&str; 3] = ["TUNIS-01", "SFAX-02", "TUNIS-01"];
+/// A product whose sales HQ can't read, as if a byte of theirs hit a mistake in its program.
+pub(crate) const POISON: &str = "POISON";
+/// How often everybody gets a turn to come to rest.
+const HEALING_ROUNDS: usize = 3_000;
 
 pub(crate) struct World {
     pub(crate) rng: Rng,
@@ -36,8 +43,10 @@ pub(crate) struct World {
     pub(crate) hq: Hq,
     /// Every revision of every sale that was ever saved, by branch and moment of entry.
     pub(crate) written: BTreeMap<(BranchCode, UtcMillis), Vec<Sale>>,
-    /// HQ has forgotten something, or a branch has: what was promised before may not hold until all have spoken again.
-    pub(crate) amnesia: bool,
+    /// HQ has forgotten something: what it acknowledged before may be shown as acked until it has been heard again.
+    pub(crate) hq_forgot: bool,
+    /// A branch's database was copied or restored: two boxes, or two lives of one, have given out the same ids.
+    pub(crate) branch_forgot: bool,
     profile: Profile,
     dir: TempDir,
 }
@@ -62,6 +71,10 @@ pub(crate) struct Office {
     path: PathBuf,
     /// The connection of the screen.
     pub(crate) till: Option<BranchDb>,
+    /// The rows, until something may have changed them.
+    rows: Option<Rc<[SaleRow]>>,
+    /// The newest revision of every sale that was saved here, by id; `None`: the database was restored, and is not looked at yet.
+    pub(crate) saved: Option<BTreeMap<SaleId, Revision>>,
     pub(crate) worker: Option<Worker<BranchDb>>,
     up: bool,
     opening: bool,
@@ -80,7 +93,12 @@ pub(crate) struct Hq {
     pub(crate) db: Option<HqDb>,
     /// Somebody who reads along with SQL.
     pub(crate) reader: Option<SqliteConnection>,
+    /// What it holds, until something may have changed it.
+    pub(crate) rows: Option<Rc<AtHq>>,
+    /// What it held when it was last looked at; `None`: it has forgotten since.
+    pub(crate) held: Option<Rc<AtHq>>,
     backup: Option<PathBuf>,
+    replaced: u8,
 }
 
 pub(crate) fn limits() -> Limits {
@@ -133,7 +151,10 @@ impl World {
             path,
             db: Some(db),
             reader: None,
+            rows: None,
+            held: None,
             backup: None,
+            replaced: 0,
         };
         let mut world = Self {
             rng,
@@ -142,7 +163,8 @@ impl World {
             broker: Broker::default(),
             hq,
             written: BTreeMap::new(),
-            amnesia: false,
+            hq_forgot: false,
+            branch_forgot: false,
             profile,
             dir,
         };
@@ -165,6 +187,8 @@ impl World {
             code,
             path,
             till: None,
+            rows: None,
+            saved: None,
             worker: None,
             up: false,
             opening: false,
@@ -193,6 +217,7 @@ impl World {
             return;
         }
         let (path, code) = (self.offices[at].path.clone(), self.offices[at].code.clone());
+        self.offices[at].rows = None;
         self.offices[at].till = Some(BranchDb::open(&path, Some(&code)).unwrap());
         let journal = BranchDb::open(&path, Some(&code)).unwrap();
         let now = self.now();
@@ -202,6 +227,7 @@ impl World {
     }
 
     fn feed(&mut self, at: usize, event: Event) {
+        self.offices[at].rows = None;
         let Some(mut worker) = self.offices[at].worker.take() else {
             return;
         };
@@ -277,6 +303,7 @@ impl World {
             return;
         }
         let now = self.wall();
+        self.hq.rows = None;
         let db = self.hq.db.as_mut().expect("HQ's database is open between steps");
         let replies = super::hq_group(db, now, &group);
         if dies {
@@ -290,8 +317,7 @@ impl World {
     }
 
     fn reopen_hq(&mut self) {
-        self.hq.db = None;
-        self.hq.reader = None;
+        self.hq.close();
         self.hq.db = Some(HqDb::open(&self.hq.path).unwrap());
     }
 
@@ -307,11 +333,19 @@ impl World {
         };
         SaleContent {
             date: parse_wall(&format!("{day} 12:00:00")).unwrap(),
-            product: ["PENS", "PAPER", "WHITE METAL LANTERN", "CAFÉ"][self.rng.below(4)].into(),
+            product: self.product().into(),
             region: ["East", "West"][self.rng.below(2)].into(),
             qty: u32::try_from(self.rng.below(90) + 1).unwrap(),
             cost: Money::from_units(i64::try_from(self.rng.below(200_000)).unwrap()).unwrap(),
             tax: Money::from_units(i64::try_from(self.rng.below(20_000)).unwrap()).unwrap(),
+        }
+    }
+
+    fn product(&mut self) -> &'static str {
+        if self.rng.percent(1) {
+            POISON
+        } else {
+            ["PENS", "PAPER", "WHITE METAL LANTERN", "CAFÉ"][self.rng.below(4)]
         }
     }
 
@@ -330,12 +364,14 @@ impl World {
         let row = rows[self.rng.below(rows.len())].clone();
         let (id, from, now) = (row.sale.id, row.sale.revision, self.wall());
         let content = self.content();
-        let conflict = matches!(row.sync, branchline::domain::sync_state::SyncState::Conflict { .. });
         let void = self.rng.percent(25);
         let mine = self.rng.percent(50);
         let till = self.offices[at].till();
-        let saved = if conflict {
+        let saved = if matches!(row.sync, SyncState::Conflict { .. }) {
             till.resolve(id, if mine { Choice::KeepMine } else { Choice::TakeHq }, now)
+        } else if matches!(row.sync, SyncState::Rejected(_)) && mine {
+            till.retry(id, now).unwrap();
+            return self.feed(at, Event::SalesWaiting);
         } else if row.sale.is_void() {
             return;
         } else if void {
@@ -348,18 +384,33 @@ impl World {
 
     fn write_down(&mut self, at: usize, sale: Sale) {
         let key = (self.offices[at].code.clone(), sale.created_at);
+        if let Some(saved) = &mut self.offices[at].saved {
+            saved.insert(sale.id, sale.revision);
+        }
         self.written.entry(key).or_default().push(sale);
         self.feed(at, Event::SalesWaiting);
     }
 
-    pub(crate) fn rows(&mut self, at: usize) -> Vec<SaleRow> {
+    /// Somebody asks by hand that everything goes once more.
+    fn resend(&mut self, at: usize) {
+        let now = self.wall();
+        self.offices[at].till().resend(None, None, now).unwrap();
+        self.feed(at, Event::SalesWaiting);
+    }
+
+    pub(crate) fn rows(&mut self, at: usize) -> Rc<[SaleRow]> {
+        if let Some(rows) = &self.offices[at].rows {
+            return Rc::clone(rows);
+        }
         let request = PageRequest {
             filter: Filter::default(),
             sort: Sort::default(),
             anchor: Anchor::Top,
             limit: 100_000,
         };
-        self.offices[at].till().page(&request).unwrap().rows
+        let rows: Rc<[SaleRow]> = self.offices[at].till().page(&request).unwrap().rows.into();
+        self.offices[at].rows = Some(Rc::clone(&rows));
+        rows
     }
 
     // ---- what befalls them
@@ -383,7 +434,8 @@ impl World {
                 self.hq_takes(count, false);
             }
             78..94 => self.hear(at),
-            94..95 => self.tick += u64::try_from(self.rng.below(40_000_000)).unwrap(),
+            94 => self.tick += u64::try_from(self.rng.below(40_000_000)).unwrap(),
+            95 if self.rng.percent(20) => self.resend(at),
             _ => self.start(at),
         }
         if self.rng.percent(self.profile.lines) {
@@ -436,6 +488,7 @@ impl World {
     fn amnesia_strikes(&mut self, at: usize) {
         match self.profile.forgetful {
             Forgetful::Hq if self.hq.backup.is_none() => self.back_up_hq(),
+            Forgetful::Hq if self.hq.replaced < 2 && self.rng.percent(20) => self.replace_hq(),
             Forgetful::Hq => self.restore_hq(),
             Forgetful::Branches if self.offices.len() < CODES.len() && self.rng.percent(30) => self.copy_branch(),
             Forgetful::Branches => self.restore_branch(at),
@@ -443,9 +496,9 @@ impl World {
     }
 
     fn restore_hq(&mut self) {
-        self.amnesia = true;
-        self.hq.db = None;
-        self.hq.reader = None;
+        self.hq_forgot = true;
+        self.hq.close();
+        self.hq.held = None;
         let backup = self.hq.backup.clone().expect("a backup was made before");
         copy_database(&backup, &self.hq.path);
         if self.rng.percent(30) {
@@ -454,9 +507,30 @@ impl World {
         self.reopen_hq();
     }
 
+    /// HQ's database is gone, and an empty one was started to replace it.
+    fn replace_hq(&mut self) {
+        self.hq_forgot = true;
+        let old = self
+            .hq
+            .db
+            .as_ref()
+            .expect("HQ's database is open between steps")
+            .store();
+        self.hq.close();
+        self.hq.held = None;
+        // A backup of the old one would be a stranger now.
+        self.hq.backup = None;
+        self.hq.replaced += 1;
+        self.hq.path = self.dir.path().join(format!("hq-{}.db", self.hq.replaced));
+        let (bits, now) = (self.rng.bits(), self.wall());
+        let mut db = HqDb::create(&self.hq.path, bits, now).unwrap();
+        db.replace(old, now).unwrap();
+        self.hq.db = Some(db);
+    }
+
     /// Somebody copies the first branch's database to another box, and both go on.
     fn copy_branch(&mut self) {
-        self.amnesia = true;
+        self.branch_forgot = true;
         let copy = self.dir.path().join("branch-copy.db");
         self.offices[0].crash();
         copy_database(&self.offices[0].path.clone(), &copy);
@@ -466,8 +540,7 @@ impl World {
 
     fn back_up_hq(&mut self) {
         let backup = self.dir.path().join("hq-backup.db");
-        self.hq.db = None;
-        self.hq.reader = None;
+        self.hq.close();
         copy_database(&self.hq.path.clone(), &backup);
         self.hq.backup = Some(backup);
         self.reopen_hq();
@@ -479,7 +552,8 @@ impl World {
         let backup = path.with_extension("backup");
         self.offices[at].crash();
         if backup.exists() {
-            self.amnesia = true;
+            self.branch_forgot = true;
+            self.offices[at].saved = None;
             copy_database(&backup, &path);
         } else {
             copy_database(&path, &backup);
@@ -489,7 +563,7 @@ impl World {
 
     /// Everything works again, one box of a branch at a time, for as long as it takes.
     pub(crate) fn heal(&mut self) {
-        for round in 0..3_000 {
+        for round in 0..HEALING_ROUNDS {
             let turn = (round / 100) % self.offices.len();
             for other in (0..self.offices.len()).filter(|other| *other != turn) {
                 self.cut(other);
@@ -524,7 +598,9 @@ impl World {
 }
 
 impl Office {
+    /// The connection of the screen; whoever asks for it may change something.
     pub(crate) fn till(&mut self) -> &mut BranchDb {
+        self.rows = None;
         let (path, code) = (&self.path, &self.code);
         self.till
             .get_or_insert_with(|| BranchDb::open(path, Some(code)).unwrap())
@@ -541,6 +617,14 @@ impl Office {
         self.worker = None;
         self.till = None;
         self.hang_up();
+    }
+}
+
+impl Hq {
+    fn close(&mut self) {
+        self.db = None;
+        self.reader = None;
+        self.rows = None;
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) enum Fate<'a> {
     Rejected(Refusal),
     /// It needs a person: HQ holds this.
     Conflict(&'a Sale),
-    /// It shares its key with another sale, so it goes into a new ledger.
+    /// It shares its key with another sale, so it goes into its ledger's annex.
     Moves,
     /// It waits again, in the outbox, for a batch of at most so many rows.
     Waits { cap: Option<i64> },
@@ -198,6 +198,9 @@ fn refused<'a>(row: &Carried, refusal: &Refusal) -> Fate<'a> {
 }
 
 fn holds<'a>(branch: &BranchCode, row: &Carried, mine: &Sale, held: &'a Sale, out_elsewhere: bool) -> Fate<'a> {
+    if !verdict::same_sale(mine, held) {
+        return another_sale(row);
+    }
     if !verdict::differs(branch, mine, held) {
         return match row.place {
             // HQ has what we have, by whatever way it came there.
@@ -211,9 +214,15 @@ fn holds<'a>(branch: &BranchCode, row: &Carried, mine: &Sale, held: &'a Sale, ou
     if waits_for_another_word || row.place == RowPlace::Held(SyncKind::Conflict) {
         return Fate::Stays;
     }
-    let never_at_hq = row.last_acked == 0 && row.place != RowPlace::Elsewhere;
-    if never_at_hq && held.created_at != mine.created_at {
-        return Fate::Moves;
-    }
     Fate::Conflict(held)
+}
+
+/// HQ knows the row's key as another sale. A key is never taken from the sale that had it first, so this one has never been at HQ under it.
+fn another_sale<'a>(row: &Carried) -> Fate<'a> {
+    match row.place {
+        RowPlace::Here => Fate::Moves,
+        RowPlace::Outbox if row.last_acked == 0 => Fate::Moves,
+        // The word may be older than what HQ acknowledged; the row is on its way to a new one, or has had it.
+        RowPlace::Outbox | RowPlace::Held(_) | RowPlace::Elsewhere => Fate::Stays,
+    }
 }

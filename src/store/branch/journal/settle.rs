@@ -10,9 +10,9 @@ use super::super::kept::Kept;
 use super::super::schema::{batches, branch};
 use super::super::statement::{Value, sql};
 use super::super::{ledgers, log, place, sales, values};
-use super::batch::{self, StoredBatch, StoredRun};
+use super::batch::{self, BatchState, StoredBatch, StoredRun};
 use super::fate::{Batch, Carried, Fate, RowPlace, Said, Words, decide};
-use super::history::{self, News};
+use super::{history, lease};
 use crate::domain::event::{LogEvent, Sales};
 use crate::domain::ids::{BranchCode, Run};
 use crate::domain::money::MoneySum;
@@ -20,7 +20,7 @@ use crate::domain::sale::Sale;
 use crate::domain::sync_state::{Refusal, SyncKind};
 use crate::protocol::Now;
 use crate::protocol::journal::Settled;
-use crate::protocol::lineage::{Lineage, Report, Standing};
+use crate::protocol::lineage::{self, Lineage, Report, Standing};
 use crate::protocol::message::{Outcome, Receipt};
 use crate::store::StoreError;
 
@@ -58,43 +58,73 @@ pub(super) fn settle(
     if ledger.id != receipt.ledger {
         return Ok(Settled::NotOurs);
     }
-    let Some(tally) = take_in(conn, kept, code, &batch, receipt, now)? else {
+    if matches!(batch.state, BatchState::Answered | BatchState::Forgotten) {
         return Ok(Settled::Ours {
             lineage: Lineage::Same,
             more_waiting: false,
         });
+    }
+    let lineage = ledger.standing.weigh(report(conn, &batch, receipt)?);
+    let (ledger, batch) = match lineage {
+        Lineage::Same | Lineage::ThisIsACopy => (ledger, batch),
+        Lineage::HqForgot { answer_counts } => {
+            history::hq_forgot(conn, kept, ledger.no, receipt.applied_after, now)?;
+            if !answer_counts {
+                lease::disown(conn, kept, receipt.batch, now)?;
+                return Ok(Settled::Ours {
+                    lineage,
+                    more_waiting: true,
+                });
+            }
+            (
+                ledgers::numbered(conn, ledger.no)?,
+                batch::find(conn, receipt.batch)?.unwrap_or(batch),
+            )
+        }
     };
+    let tally = take_in(conn, kept, code, &batch, receipt, now)?;
     answered(conn, &batch, receipt, tally.confirms, now)?;
 
     let before = ledger.standing;
-    let report = Report {
-        before: receipt.applied_before,
-        after: receipt.applied_after,
-        floor: batch.floor,
+    let standing = Standing {
+        seen: before.seen.max(receipt.applied_after),
+        acked: before.acked + tally.confirms,
+        unanswered: (before.unanswered + tally.returned).saturating_sub(batch.counted + tally.cleared),
     };
-    let lineage = before.weigh(report, tally.confirms);
-    let news = News {
-        ledger,
-        standing: Standing {
-            seen: before.seen.max(receipt.applied_after),
-            acked: before.acked + tally.confirms,
-            unanswered: (before.unanswered + tally.returned).saturating_sub(batch.counted + tally.cleared),
-            doubted: before.doubted_after(lineage, false),
-        },
-        lineage,
-        after: receipt.applied_after,
-        answered: Some((batch.no, tally.confirms)),
-        moves: &tally.moves,
-    };
-    let moved = history::act(conn, kept, &news, now)?;
+    ledgers::stand(conn, ledger.no, standing)?;
+    let copied = lineage == Lineage::ThisIsACopy;
+    history::part(conn, kept, ledger, copied, &tally.moves, now)?;
     tell(conn, &batch, receipt, &tally, now)?;
+    let forgot = matches!(lineage, Lineage::HqForgot { .. });
     Ok(Settled::Ours {
         lineage,
-        more_waiting: tally.waiting || moved,
+        more_waiting: tally.waiting || forgot || !tally.moves.is_empty(),
     })
 }
 
-/// Moves the rows; `None` if the batch has been answered before, so that there is nothing to take in.
+/// What a receipt reports of HQ's count. That another receipt claims a step of it is found by the index: the newest receipts are looked at first.
+fn report(conn: &mut SqliteConnection, batch: &StoredBatch, receipt: &Receipt) -> Result<Report, StoreError> {
+    let (before, after) = (receipt.applied_before, receipt.applied_after);
+    let others: Vec<(i64, i64)> = sql::<(BigInt, BigInt)>(
+        "SELECT applied_before, applied_after FROM batches WHERE ledger_no = ? AND state = 'answered' AND applied_after > ? ORDER BY applied_after",
+    )
+    .int(batch.ledger_no)
+    .int(values::stored(before))
+    .load(conn)?;
+    let mut claimed = false;
+    for (other_before, other_after) in others {
+        let other = (values::natural(other_before)?, values::natural(other_after)?);
+        claimed |= lineage::claim_the_same((before, after), other);
+    }
+    Ok(Report {
+        before,
+        after,
+        floor: batch.floor,
+        claimed,
+    })
+}
+
+/// Moves the rows.
 fn take_in(
     conn: &mut SqliteConnection,
     kept: &mut Kept,
@@ -102,20 +132,16 @@ fn take_in(
     batch: &StoredBatch,
     receipt: &Receipt,
     now: Now,
-) -> Result<Option<Tally>, StoreError> {
+) -> Result<Tally, StoreError> {
     let words = Words::of(&receipt.outcome);
     let runs = batch::runs(conn, batch.no)?;
-    match batch.state {
-        batch::BatchState::Answered | batch::BatchState::Forgotten => return Ok(None),
-        batch::BatchState::Open | batch::BatchState::Parked if batch.live == batch.row_count => {
-            let named = runs.iter().map(named).collect::<Result<Vec<Run>, StoreError>>()?;
-            if words.stores_all(named) {
-                return Ok(Some(ack_whole(kept, batch, &runs)));
-            }
+    if batch.state.of_rows().is_some() && batch.live == batch.row_count {
+        let named = runs.iter().map(named).collect::<Result<Vec<Run>, StoreError>>()?;
+        if words.stores_all(named) {
+            return Ok(ack_whole(kept, batch, &runs));
         }
-        batch::BatchState::Open | batch::BatchState::Parked | batch::BatchState::Dissolved => {}
     }
-    row_by_row(conn, kept, code, batch, &words, now).map(Some)
+    row_by_row(conn, kept, code, batch, &words, now)
 }
 
 fn named(run: &StoredRun) -> Result<Run, StoreError> {
@@ -447,6 +473,7 @@ fn answered(
             batches::counted.eq(0),
             batches::answered_at.eq(now.wall.0),
             batches::hq_clock.eq(receipt.hq.clock.0),
+            batches::applied_before.eq(values::stored(receipt.applied_before)),
             batches::applied_after.eq(values::stored(receipt.applied_after)),
             batches::confirms.eq(values::stored(confirms)),
         ))

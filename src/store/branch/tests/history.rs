@@ -8,9 +8,10 @@ use super::super::BranchDb;
 use super::super::fixture::{Fixture, all_stored, at, batch_id, code, id, lantern, receipt, revision, stamp};
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{LedgerId, Nonce, StoreId};
+use crate::domain::sync_state::Refusal;
 use crate::protocol::journal::{Journal, Settled, Weighed};
 use crate::protocol::lineage::Lineage;
-use crate::protocol::message::Answer;
+use crate::protocol::message::{Answer, Outcome, Taken};
 
 fn answer(branch: &mut Fixture, applied: u64) -> (Answer, u64) {
     let (hello, floor) = branch.db.hello(Nonce::from_random(5), at(100)).unwrap();
@@ -31,23 +32,80 @@ fn weigh(branch: &mut Fixture, applied: u64) -> Weighed {
 }
 
 #[test]
-fn hq_restored_makes_what_it_forgot_pending_again() {
+fn hq_restored_makes_all_that_it_acknowledged_pending_again() {
     let mut branch = Fixture::new();
     branch.sell_acked(2, 1, 0);
     branch.sell_acked(3, 2, 2);
     assert_eq!(weigh(&mut branch, 5).lineage, Lineage::Same);
     // HQ's backup was made between the two batches.
-    assert_eq!(weigh(&mut branch, 2).lineage, Lineage::HqForgot { keep_through: 2 });
-    assert_eq!([1, 2].map(|row| branch.state(row)), ["acked"; 2]);
-    assert_eq!([3, 4, 5].map(|row| branch.state(row)), ["pending"; 3]);
-    let told = LogEvent::HqRestored { sales: 3 };
+    assert_eq!(weigh(&mut branch, 2).lineage, Lineage::HqForgot { answer_counts: true });
+    assert_eq!([1, 2, 3, 4, 5].map(|row| branch.state(row)), ["pending"; 5]);
+    let told = LogEvent::HqRestored { sales: 5 };
     assert!(branch.db.log_tail(10).unwrap().iter().any(|line| line.event == told));
 
     assert_eq!(weigh(&mut branch, 2).lineage, Lineage::Same);
     let again = branch.form(3);
-    branch.settle(&receipt(&again, 2, all_stored(&again)));
+    let mut three_are_new = receipt(&again, 2, all_stored(&again));
+    three_are_new.applied_after = 5;
+    branch.settle(&three_are_new);
     assert!(branch.db.status().unwrap().in_step());
     assert_eq!(weigh(&mut branch, 5).lineage, Lineage::Same);
+}
+
+#[test]
+fn two_receipts_that_claim_one_step_of_the_count_show_a_restored_hq_in_any_order() {
+    for newer_first in [false, true] {
+        let mut branch = Fixture::new();
+        branch.sell();
+        let old = branch.form(1);
+        branch.sell();
+        let new = branch.form(2);
+        // HQ took the first, was restored, and took the second: both brought its count from 0 to 1.
+        let mut receipts = [receipt(&old, 0, all_stored(&old)), receipt(&new, 0, all_stored(&new))];
+        if newer_first {
+            receipts.reverse();
+        }
+        branch.settle(&receipts[0]);
+        let settled = branch.settle(&receipts[1]);
+        let lineage = Lineage::HqForgot { answer_counts: false };
+        assert_eq!(
+            settled,
+            Settled::Ours {
+                lineage,
+                more_waiting: true
+            }
+        );
+        // Which of the two is void nobody can tell.
+        assert_eq!([1, 2].map(|row| branch.state(row)), ["pending"; 2]);
+        // And a repeat of the second doesn't make it true.
+        branch.settle(&receipts[1]);
+        assert_eq!([1, 2].map(|row| branch.state(row)), ["pending"; 2]);
+    }
+}
+
+#[test]
+fn what_hq_refused_or_held_before_it_forgot_goes_again_too() {
+    let mut branch = Fixture::new();
+    branch.sell_acked(1, 1, 0);
+    let mine = branch.sell();
+    branch.sell();
+    let formed = branch.form(2);
+    let mut theirs = mine.clone();
+    theirs.content.qty += 1;
+    let outcome = Outcome::Taken(Taken {
+        held: vec![theirs],
+        refused: vec![(id(3), revision(1), Refusal::Storage)],
+        ..Taken::default()
+    });
+    let mut told = receipt(&formed, 1, outcome);
+    told.applied_after = 1;
+    branch.settle(&told);
+    assert_eq!(
+        [1, 2, 3].map(|row| branch.state(row)),
+        ["acked", "conflict", "rejected"]
+    );
+    weigh(&mut branch, 0);
+    assert_eq!([1, 2, 3].map(|row| branch.state(row)), ["pending"; 3]);
 }
 
 #[test]
@@ -60,7 +118,7 @@ fn hq_restored_shows_in_a_receipt_too_and_that_receipt_is_good() {
     assert_eq!(
         settled,
         Settled::Ours {
-            lineage: Lineage::HqForgot { keep_through: 0 },
+            lineage: Lineage::HqForgot { answer_counts: true },
             more_waiting: true
         }
     );

@@ -9,7 +9,7 @@ use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::sync_state::{Refusal, SyncState};
 use crate::domain::time::UtcMillis;
 use crate::protocol::journal::{Journal, Settled};
-use crate::protocol::lineage::Lineage;
+use crate::protocol::lineage::{Lineage, annex};
 use crate::protocol::message::{Outcome, Taken};
 
 const SAME: Settled = Settled::Ours {
@@ -348,7 +348,7 @@ fn what_hq_holds_is_no_conflict_where_it_is_what_we_have() {
 }
 
 #[test]
-fn a_conflict_of_a_never_acked_sale_moves_to_the_current_ledger() {
+fn a_sale_whose_key_hq_knows_as_another_sale_moves_to_the_annex_and_new_ones_get_a_new_ledger() {
     let mut branch = Fixture::new();
     let old = branch.ledger();
     branch.sell();
@@ -367,14 +367,19 @@ fn a_conflict_of_a_never_acked_sale_moves_to_the_current_ledger() {
     let new = branch.ledger();
     assert_ne!(new, old);
     let moved = branch.db.sale(id(2)).unwrap().unwrap();
-    assert_eq!((moved.sale.ledger, moved.sync.kind().word()), (new, "pending"));
-    assert_eq!(moved.sale, Sale { ledger: new, ..mine });
+    assert_eq!((moved.sale.ledger, moved.sync.kind().word()), (annex(old), "pending"));
+    let ledger = annex(old);
+    assert_eq!(moved.sale, Sale { ledger, ..mine });
+    assert_ne!(
+        new, ledger,
+        "copies of this database have the same annex, so new sales stay out of it"
+    );
     let begun = LogEvent::LedgerBegun { ledger: new, moved: 1 };
     assert!(branch.db.log_tail(10).unwrap().iter().any(|line| line.event == begun));
 
     // A late answer about the old key says nothing about the new one.
     let again = branch.form(2);
-    assert_eq!(again.batch.ledger, new);
+    assert_eq!(again.batch.ledger, ledger);
     branch.settle(&receipt(&again, 0, all_stored(&again)));
     assert!(branch.db.status().unwrap().in_step());
 }
