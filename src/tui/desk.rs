@@ -187,8 +187,6 @@ pub enum Question {
     Log,
     /// [`Cmd::FindCode`].
     Code,
-    /// [`Cmd::LoadProducts`].
-    Products,
     /// Anything else that was loaded.
     Other,
 }

@@ -20,6 +20,7 @@ impl Counter {
         let content = self.desk.rows[0].sale.content.clone();
         self.desk.insert(content, UtcMillis(1));
         self.tell(Msg::Answer(Answer::Changed));
+        self.wait(200);
     }
 }
 
@@ -287,4 +288,21 @@ fn what_cannot_be_read_is_said_and_never_green() {
         !text.contains("IN STEP") && text.contains("can't be read: the disk is gone"),
         "{text}"
     );
+}
+
+#[test]
+fn a_flood_of_changes_is_looked_at_ten_times_a_second() {
+    let mut counter = counter(50);
+    counter.asked.clear();
+    for _ in 0..1_000 {
+        counter.wait(1);
+        counter.tell(Msg::Answer(Answer::Changed));
+    }
+    counter.wait(200);
+    let looks = counter
+        .asked
+        .iter()
+        .filter(|cmd| matches!(cmd, Cmd::LoadStatus))
+        .count();
+    assert!((9..=12).contains(&looks), "{looks} looks in a second");
 }

@@ -97,7 +97,7 @@ impl Counter {
             Layer::Form(form) if !form.is_untouched() => Some(form.draft()),
             _ => None,
         });
-        form.or_else(|| self.model.drafts.waiting.as_ref().map(|waiting| waiting.draft.clone()))
+        form.or_else(|| self.model.drafts.waiting.last().map(|waiting| waiting.draft.clone()))
             .filter(|draft| !draft.is_empty())
     }
 

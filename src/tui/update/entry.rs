@@ -48,7 +48,7 @@ impl Model {
 
     /// Opens the form with the draft that waits, if one does.
     fn take_up_draft(&mut self) -> bool {
-        let Some(Waiting { draft, editing }) = self.drafts.waiting.take() else {
+        let Some(Waiting { draft, editing }) = self.drafts.waiting.pop() else {
             return false;
         };
         let text = &self.settings.text;
@@ -142,7 +142,7 @@ impl Model {
         };
         self.drafts.dirty_since = Some(self.now.tick);
         if !form.is_untouched() && !form.draft().is_empty() {
-            self.drafts.waiting = Some(Waiting {
+            self.drafts.waiting.push(Waiting {
                 draft: form.draft(),
                 editing: form.editing(),
             });
@@ -324,6 +324,10 @@ impl Model {
             return;
         };
         let was_new = form.purpose == Purpose::New;
+        if !self.drafts.waiting.is_empty() {
+            // Saving has dropped what was kept; what still waits is kept instead.
+            self.drafts.touch(self.now.tick);
+        }
         if was_new {
             // The next sale can be typed at once.
             let next = Form::of(Purpose::New, &Draft::default());

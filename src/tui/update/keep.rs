@@ -42,13 +42,12 @@ impl Model {
             Layer::Form(form) => Some(form),
             _ => None,
         });
-        let Some(form) = form else {
-            return self.drafts.waiting.clone();
-        };
-        (!form.is_untouched() && !form.draft().is_empty()).then(|| Waiting {
+        let form = form.filter(|form| !form.is_untouched() && !form.draft().is_empty());
+        let typed = form.map(|form| Waiting {
             draft: form.draft(),
             editing: form.editing(),
-        })
+        });
+        typed.or_else(|| self.drafts.waiting.last().cloned())
     }
 
     pub(super) fn on_draft_kept(&mut self, result: Result<(), String>) {

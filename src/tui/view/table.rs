@@ -13,6 +13,10 @@ use crate::tui::theme::Role;
 
 /// The least width of the product's column while others can still give way.
 const MIN_PRODUCT: u16 = 18;
+/// The width of the product's column with which others may grow too.
+const ROOMY_PRODUCT: u16 = 24;
+/// The most columns of a region.
+const MAX_REGION: u16 = 16;
 /// The mark of the selected row and the space behind it.
 const MARK: u16 = 2;
 const GAP: u16 = 2;
@@ -181,7 +185,19 @@ fn places(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16, u16)
             }
         }
     }
-    let spare = (width - 1).saturating_sub(total(&shown));
+    let mut spare = (width - 1).saturating_sub(total(&shown));
+    let lengths = rows.iter().map(|row| columns(&row.sale.content.region));
+    let region = lengths.max().unwrap_or(0).min(MAX_REGION);
+    for (column, width) in &mut shown {
+        // Of the room to spare the region takes what it needs, once the product has enough.
+        if *column == Column::Region {
+            let more = region
+                .saturating_sub(*width)
+                .min(spare.saturating_sub(ROOMY_PRODUCT - MIN_PRODUCT));
+            *width += more;
+            spare -= more;
+        }
+    }
     let lacking = total(&shown).saturating_sub(width - 1);
     let mut x = MARK;
     let mut place = |(column, width): (Column, u16)| {
