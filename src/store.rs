@@ -5,6 +5,7 @@
 
 pub mod branch;
 pub mod hq;
+mod sqlite;
 
 use std::path::PathBuf;
 
@@ -94,7 +95,7 @@ pub enum OpenError {
         wanted: BranchCode,
     },
     /// The file is a database of something else.
-    #[error("{} is not a database of a branch: name another file with --db", path.display())]
+    #[error("{} is not the kind of database that is wanted here: name another file with --db", path.display())]
     NotOurs {
         /// The file.
         path: PathBuf,

@@ -11,4 +11,4 @@ pub use codec::{
     DecodeError, EncodeError, Flaw, MAX_BODY_BYTES, MAX_ROWS, READS, Unread, WRITES, decode_downlink, decode_uplink,
     encode_downlink, encode_uplink,
 };
-pub use envelope::{Envelope, Question};
+pub use envelope::{Envelope, UplinkKind};

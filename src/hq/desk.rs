@@ -124,29 +124,19 @@ impl Desk {
 
 /// Judges a delivery by what is known of its branch, and learns from it for the next one.
 fn judge(heard: Heard<'_>, trial: bool, own_logins: &mut HashSet<BranchCode>) -> Incoming {
-    let branch = heard.branch().cloned();
-    let had_own_login = branch.as_ref().is_some_and(|branch| own_logins.contains(branch));
+    let had_own_login = heard.branch().is_some_and(|branch| own_logins.contains(branch));
     let incoming = heard.judge(Policy { trial, had_own_login });
-    if let Incoming::Message { login: Login::Own, .. } | Incoming::Unread { login: Login::Own, .. } = &incoming {
-        own_logins.extend(branch);
+    if let Some((branch, Login::Own)) = incoming.speaker()
+        && !had_own_login
+    {
+        own_logins.insert(branch.clone());
     }
     incoming
 }
 
 /// The answer as it travels.
 fn reply(incoming: &Incoming, answer: &Downlink) -> Option<Reply> {
-    let branch = match incoming {
-        Incoming::Message {
-            message: Uplink::Hello(hello),
-            ..
-        } => &hello.branch,
-        Incoming::Message {
-            message: Uplink::Batch(batch),
-            ..
-        } => &batch.branch,
-        Incoming::Unread { branch, .. } => branch,
-        Incoming::Refused(_) => return None,
-    };
+    let (branch, _) = incoming.speaker()?;
     let id = match answer {
         Downlink::Answer(answer) => *answer.nonce.as_bytes(),
         Downlink::Receipt(receipt) => *receipt.batch.as_bytes(),
@@ -178,7 +168,7 @@ fn tell(group: &[Incoming], answers: &[Option<Downlink>], duration_ms: u64) {
                 message: Uplink::Hello(_),
                 ..
             } => {}
-            Incoming::Unread { suspect, .. } => suspect.iter().for_each(tell_suspect),
+            Incoming::Unread(unread) => unread.suspect.iter().for_each(tell_suspect),
             Incoming::Refused(suspect) => tell_suspect(suspect),
         }
     }

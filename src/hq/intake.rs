@@ -3,10 +3,9 @@
 use crate::domain::ids::{BatchId, BranchCode, Nonce};
 use crate::protocol::identity::{self, Claims, Login, Mismatch, Policy};
 use crate::protocol::message::{Outcome, Uplink};
-use crate::store::hq::{Incoming, Question, Suspect};
+use crate::store::hq::{Incoming, Question, Suspect, UnreadMessage};
 use crate::transport::Delivery;
-use crate::wire::envelope;
-use crate::wire::{Unread, decode_uplink, topology};
+use crate::wire::{Unread, UplinkKind, decode_uplink, topology};
 
 /// This delivery of a message, counted from 1, and all later ones are handled alone: a message among the earlier groups may be what ended the program.
 pub(super) const ALONE_FROM: u32 = 5;
@@ -78,17 +77,17 @@ fn judge_unread(delivery: &Delivery, unread: &Unread, policy: Policy) -> Incomin
     };
     match sender(delivery, &envelope.branch, policy) {
         Err(mismatch) => Incoming::Refused(suspect(delivery, mismatch.to_string())),
-        Ok(login) => Incoming::Unread {
+        Ok(login) => Incoming::Unread(UnreadMessage {
             login,
             branch: envelope.branch.clone(),
             ledger: envelope.ledger,
             // What is only too new will be read once HQ is upgraded: the branch has it, and waits.
             suspect: (outcome == Outcome::Unreadable).then(|| suspect(delivery, unread.to_string())),
-            question: match envelope.question {
-                envelope::Question::Hello => Question::Hello(Nonce::from_bytes(envelope.id)),
-                envelope::Question::Batch => Question::Batch(BatchId::from_bytes(envelope.id), outcome),
+            question: match envelope.kind {
+                UplinkKind::Hello => Question::Hello(Nonce::from_bytes(envelope.id)),
+                UplinkKind::Batch => Question::Batch(BatchId::from_bytes(envelope.id), outcome),
             },
-        },
+        }),
     }
 }
 

@@ -54,9 +54,11 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
             db.discard_quarantined(id)?;
             Ok(())
         }
-        Incoming::Unread { suspect, .. } => Err(ReplayError::StillRefused {
+        Incoming::Unread(unread) => Err(ReplayError::StillRefused {
             id,
-            reason: suspect.map_or_else(|| "it is newer than this program".to_owned(), |suspect| suspect.reason),
+            reason: unread
+                .suspect
+                .map_or_else(|| "it is newer than this program".to_owned(), |suspect| suspect.reason),
         }),
         Incoming::Refused(suspect) => Err(ReplayError::StillRefused {
             id,

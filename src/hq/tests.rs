@@ -2,8 +2,6 @@ mod broker;
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
-use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -14,7 +12,7 @@ use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::parse_wall;
 use crate::protocol::message::{Batch, Downlink, Hello, Outcome, Receipt, Uplink};
 use crate::shutdown::{self, Trigger};
-use crate::store::hq::MessageDigest;
+use crate::store::hq::{MessageDigest, fixture};
 use crate::transport::Delivery;
 use crate::wire::{encode_uplink, topology};
 use broker::{Broker, Step};
@@ -66,9 +64,8 @@ impl Office {
         (HqDb::open(&self.folder.path().join("hq.db")).unwrap(), self.folder)
     }
 
-    fn sql(&self, sql: &str) {
-        let mut conn = SqliteConnection::establish(self.folder.path().join("hq.db").to_str().unwrap()).unwrap();
-        conn.batch_execute(sql).unwrap();
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("hq.db")
     }
 
     fn receipts(&self) -> Vec<Receipt> {
@@ -381,16 +378,15 @@ async fn a_stop_waits_for_the_group_in_hand() {
 
 #[tokio::test]
 async fn nothing_is_acked_while_the_database_fails_and_all_is_taken_when_it_works_again() {
-    const BREAK: &str = "CREATE TRIGGER broken BEFORE INSERT ON sales BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END";
     let office = Office::start(QUICK);
-    office.sql(BREAK);
+    fixture::break_disk(&office.database());
     office.broker.deliver([delivery(&batch(1, 1..=3)), delivery(&hello())]);
     office
         .broker
         .until("given up three times", |state| state.drops() >= 3)
         .await;
     assert!(office.broker.state().answers.is_empty());
-    office.sql("DROP TRIGGER broken");
+    fixture::mend_disk(&office.database());
     office.broker.until_acked(2).await;
     assert_eq!(office.receipts()[0].applied_after, 3);
     let (mut db, _folder) = office.stopped().await;
@@ -400,10 +396,10 @@ async fn nothing_is_acked_while_the_database_fails_and_all_is_taken_when_it_work
 #[tokio::test]
 async fn a_database_that_fails_for_long_makes_no_message_suspicious() {
     let office = Office::start(QUICK);
-    office.sql("CREATE TRIGGER broken BEFORE INSERT ON sales BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END");
+    fixture::break_disk(&office.database());
     office.broker.deliver([delivery(&batch(1, 1..=3))]);
     office.broker.until("given up often", |state| state.drops() >= 15).await;
-    office.sql("DROP TRIGGER broken");
+    fixture::mend_disk(&office.database());
     office.broker.until_acked(1).await;
     assert_eq!(office.receipts().len(), 1);
 }

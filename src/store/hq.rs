@@ -3,11 +3,13 @@
 //! A group of messages is taken in one transaction by [`HqDb::commit_group`]; what a row deserves is [`crate::protocol::verdict`]'s to say, and who may speak for
 //! a branch was asked before. Reading bytes, answering and acknowledging to the broker are [`crate::hq`]'s.
 //!
-//! This is the SQLite store. One for PostgreSQL stands beside it, with migrations of its own beside `migrations/hq/sqlite`.
+//! This is the SQLite store. One for PostgreSQL can stand beside it, with migrations of its own beside `migrations/hq/sqlite`.
 
 mod books;
 mod bulk;
 mod commit;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod open;
 mod overview;
 mod quarantine;
@@ -53,20 +55,39 @@ pub enum Incoming {
         message: Uplink,
     },
     /// A message whose envelope can be read and whose sender is who it says; its body can't be read.
-    Unread {
-        /// How its sender was accepted.
-        login: Login,
-        /// From whom.
-        branch: BranchCode,
-        /// About which ledger.
-        ledger: LedgerId,
-        /// What must be answered.
-        question: Question,
-        /// The message for the quarantine, unless it is only too new for this program.
-        suspect: Option<Suspect>,
-    },
+    Unread(UnreadMessage),
     /// A message that goes to the quarantine without an answer.
     Refused(Suspect),
+}
+
+impl Incoming {
+    /// The branch that speaks, and how it was accepted; `None` if nobody was.
+    #[must_use]
+    pub const fn speaker(&self) -> Option<(&BranchCode, Login)> {
+        match self {
+            Self::Message { login, message } => match message {
+                Uplink::Hello(hello) => Some((&hello.branch, *login)),
+                Uplink::Batch(batch) => Some((&batch.branch, *login)),
+            },
+            Self::Unread(unread) => Some((&unread.branch, unread.login)),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// A message of which only the envelope can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadMessage {
+    /// How its sender was accepted.
+    pub login: Login,
+    /// From whom.
+    pub branch: BranchCode,
+    /// About which ledger.
+    pub ledger: LedgerId,
+    /// What must be answered.
+    pub question: Question,
+    /// The message for the quarantine, unless it is only too new for this program.
+    pub suspect: Option<Suspect>,
 }
 
 /// What a message whose body can't be read asks.

@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::line::{event_of, seal};
 use super::worker::{Order, Worker};
 use crate::clock;
-use crate::domain::event::{LinkTrouble, LogEvent};
-use crate::domain::ids::BranchCode;
+use crate::domain::event::{Level, LinkTrouble, LogEvent};
+use crate::domain::ids::{BranchCode, SaleId};
 use crate::domain::read::{LineState, WorkerStamp};
 use crate::domain::time::Tick;
 use crate::protocol::Now;
@@ -32,6 +32,8 @@ const POLL: Duration = Duration::from_secs(1);
 const STAMP_MS: u64 = 10_000;
 /// A stamp that is older than this, in milliseconds, is of a worker that has been stopped.
 pub const STALE_MS: u64 = 45_000;
+/// How many lines of the log get their records at once.
+const MAX_RECORDS: u32 = 1_000;
 /// The wait before a worker that failed is started again.
 const RESTART: Backoff = Backoff {
     first_ms: 1_000,
@@ -116,17 +118,13 @@ impl<T: Transport> Service<T> {
         let (nudges, requests) = mpsc::unbounded_channel();
         let (change, changed) = watch::channel(0);
         let runtime = tokio::runtime::Handle::current();
-        let run = move || {
-            runtime.block_on(
-                Life {
-                    service: self,
-                    requests,
-                    change,
-                    shutdown,
-                }
-                .run(),
-            )
+        let life = Life {
+            service: self,
+            requests,
+            change,
+            shutdown,
         };
+        let run = move || runtime.block_on(life.run());
         let thread = std::thread::Builder::new()
             .name("sync".into())
             .spawn(run)
@@ -231,18 +229,22 @@ impl<T: Transport> Life<T> {
         }
     }
 
-    async fn work(&mut self, db: BranchDb, lock: Option<WorkerLock>) -> Result<End, LifeError> {
+    async fn work(&mut self, mut db: BranchDb, lock: Option<WorkerLock>) -> Result<End, LifeError> {
+        let recorded = db.log_tail(1)?.last().map_or(0, |line| line.seq);
         let (worker, first) = Worker::start(db, self.service.limits.clone(), self.service.transport.broker(), now())?;
         let mut shift = Shift {
             worker,
             session: None,
             stamped: None,
             seen: 0,
+            recorded,
             change: &self.change,
             transport: &self.service.transport,
             _lock: lock,
         };
         shift.step(first)?;
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if !shift.stamp()? {
                 return Ok(End::Superseded);
@@ -264,7 +266,7 @@ impl<T: Transport> Life<T> {
                 },
                 told = next_of(&mut shift.session) => event_of(told),
                 () = until(shift.worker.wake_at()) => Some(Event::Woke),
-                () = tokio::time::sleep(POLL) => shift.poll()?,
+                _ = poll.tick() => shift.poll()?,
             };
             if let Some(event) = event {
                 shift.step(event)?;
@@ -281,6 +283,8 @@ struct Shift<'a, T> {
     stamped: Option<(Tick, WorkerStamp)>,
     /// The database's version that was last looked at.
     seen: i64,
+    /// The last line of the log that has its record.
+    recorded: i64,
     change: &'a watch::Sender<u64>,
     transport: &'a T,
     _lock: Option<WorkerLock>,
@@ -312,6 +316,20 @@ impl<T: Transport> Shift<'_, T> {
             }
         }
         self.change.send_modify(|count| *count = count.wrapping_add(1));
+        self.record()
+    }
+
+    /// Gives each new line of the log its record in the log file.
+    fn record(&mut self) -> Result<(), LifeError> {
+        for line in self.worker.journal().log_after(self.recorded, MAX_RECORDS)? {
+            self.recorded = line.seq;
+            let (event, sale) = (&line.event, line.event.sale().map(SaleId::get));
+            match event.level() {
+                Level::Info => tracing::info!(seq = line.seq, sale, ?event, "log"),
+                Level::Warning => tracing::warn!(seq = line.seq, sale, ?event, "log"),
+                Level::Problem => tracing::error!(seq = line.seq, sale, ?event, "log"),
+            }
+        }
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub mod v1;
 use crate::domain::ids::LedgerId;
 use crate::protocol::message::{Downlink, Uplink, Version};
 
-use super::envelope::{Envelope, Head, Kind, Question};
+use super::envelope::{Envelope, Head, Kind, UplinkKind};
 use seal::Sections;
 
 /// The most rows of a batch, and of a receipt. With texts of the longest kind so many rows still fit into [`MAX_BODY_BYTES`], so HQ can always answer with what it
@@ -197,9 +197,9 @@ pub fn decode_uplink(bytes: &[u8]) -> Result<Uplink, Unread> {
             Unread::Body { envelope, reason }
         });
     }
-    let body = seal::open(bytes, sealed).and_then(|sections| match envelope.question {
-        Question::Hello => v1::read_hello(&envelope, &sections).map(Uplink::Hello),
-        Question::Batch => v1::read_batch(&envelope, &sections).map(Uplink::Batch),
+    let body = seal::open(bytes, sealed).and_then(|sections| match envelope.kind {
+        UplinkKind::Hello => v1::read_hello(&envelope, &sections).map(Uplink::Hello),
+        UplinkKind::Batch => v1::read_batch(&envelope, &sections).map(Uplink::Batch),
     });
     body.map_err(|reason| Unread::Body { envelope, reason })
 }

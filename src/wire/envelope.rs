@@ -23,7 +23,7 @@ const FIXED_BYTES: usize = 38;
 
 /// What kind of message a branch sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Question {
+pub enum UplinkKind {
     /// A hello.
     Hello,
     /// A batch of sales.
@@ -34,7 +34,7 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Envelope {
     /// What the body is.
-    pub question: Question,
+    pub kind: UplinkKind,
     /// The version of the body.
     pub version: Version,
     /// The branch that the message says it is from.
@@ -107,9 +107,9 @@ impl Envelope {
     /// Takes the envelope off a message from a branch; returns it and what follows.
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Flaw> {
         let (head, code, rest) = Head::read(bytes)?;
-        let question = match head.kind {
-            Kind::Hello => Question::Hello,
-            Kind::Batch => Question::Batch,
+        let kind = match head.kind {
+            Kind::Hello => UplinkKind::Hello,
+            Kind::Batch => UplinkKind::Batch,
             Kind::Answer | Kind::Receipt => return Err(Flaw::Kind(head.kind as u8)),
         };
         // Upper case and untrimmed, as it must have been written: two spellings of one branch would be two branches to whoever compares bytes.
@@ -118,7 +118,7 @@ impl Envelope {
             .filter(|branch| branch.as_str() == code)
             .ok_or(Flaw::Branch)?;
         let envelope = Self {
-            question,
+            kind,
             version: head.version,
             branch,
             ledger: head.ledger,

@@ -7,5 +7,6 @@ mod amqp_rights;
 mod architecture;
 mod main_job;
 mod model;
+mod readme;
 mod simulation;
 mod support;

@@ -47,6 +47,17 @@ impl Running {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in ["hq", "TUNIS-01"] {
+                let log = std::fs::read_to_string(self.dir.path().join(format!("{name}.log")));
+                println!("---- {name}\n{}", log.unwrap_or_default());
+            }
+        }
+    }
+}
+
 impl Place {
     fn new() -> Self {
         Self {
@@ -74,7 +85,9 @@ impl Place {
     fn start(&self, name: &str, url: &str) -> Running {
         let mut command = self.command(name, url);
         command.args(["--create", "--headless", if name == "hq" { "hq" } else { "branch" }]);
-        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        let log = self.dir.path().join(format!("{name}.log"));
+        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
     fn run(&self, name: &str, arguments: &[&str]) -> Output {

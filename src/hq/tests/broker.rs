@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use diesel::prelude::*;
 use tokio::sync::Notify;
 
 use crate::protocol::message::Downlink;
 use crate::shutdown::Trigger;
+use crate::store::hq::HqDb;
 use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble, Reply};
 use crate::wire::decode_downlink;
 
@@ -20,7 +20,7 @@ pub(super) enum Step {
     /// So many answers went out; another connection to HQ's database then saw so many sales.
     Replied {
         answers: usize,
-        sales: i64,
+        sales: u64,
     },
     Acked(usize),
     Closed,
@@ -96,11 +96,9 @@ impl Broker {
         self.changed.notify_waiters();
     }
 
-    fn sales(&self) -> i64 {
-        let mut conn = SqliteConnection::establish(self.database.to_str().unwrap()).unwrap();
-        diesel::dsl::sql::<diesel::sql_types::BigInt>("SELECT count(*) FROM sales")
-            .get_result(&mut conn)
-            .unwrap()
+    fn sales(&self) -> u64 {
+        let held = HqDb::open(&self.database).unwrap().overview().unwrap();
+        held.branches.iter().map(|branch| branch.sales).sum()
     }
 }
 

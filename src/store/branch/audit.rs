@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::BranchDb;
-use super::filter::in_state;
+use super::filter::ids_in_state;
 use super::kept::Kept;
 use super::statement::sql;
 use super::sums::{self, SumsRecord, SumsSql};
@@ -177,10 +177,10 @@ fn compare_states(conn: &mut SqliteConnection, audit: &mut Audit, kept: &Kept) -
         (SyncKind::Rejected, kept.rejected),
         (SyncKind::Conflict, kept.conflicts),
     ] {
+        let Some(ids) = ids_in_state(state) else { continue };
         let record: SumsRecord = sql::<SumsSql>(format!(
-            "SELECT {} FROM sales s WHERE {}",
-            sums::COLUMNS,
-            in_state(state)
+            "SELECT {} FROM ({ids}) there CROSS JOIN sales s ON s.id = there.id",
+            sums::COLUMNS
         ))
         .get_result(conn)?;
         let rows = sums::totals(record)?;

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::statement::sql;
+use super::statement::{Value, sql};
 use super::{BranchDb, values};
 use crate::domain::money::Money;
 use crate::domain::read::KnownProduct;
@@ -50,17 +50,46 @@ pub(super) fn folded(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// The number of a product, which is noted if it is new; `sale` is the id of the sale that names it now.
-pub(super) fn product(conn: &mut SqliteConnection, name: &str, cost: Money, sale: i64) -> Result<i64, StoreError> {
-    Ok(sql::<BigInt>(
-        "INSERT INTO products (name, folded, last_cost, last_sold) VALUES (?, ?, ?, ?) \
-         ON CONFLICT (name) DO UPDATE SET last_cost = excluded.last_cost, last_sold = max(last_sold, excluded.last_sold) RETURNING no",
-    )
-    .text(name)
-    .text(&folded(name))
-    .int(cost.units())
-    .int(sale)
-    .get_result(conn)?)
+/// A product as a sale names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) cost: Money,
+    /// The id of the sale.
+    pub(super) sale: i64,
+}
+
+/// The number of a product, which is noted if it is new.
+pub(super) fn product(conn: &mut SqliteConnection, named: Named<'_>) -> Result<i64, StoreError> {
+    let numbers = products(conn, &[named])?;
+    let found = numbers.into_iter().next();
+    found
+        .map(|(_, no)| no)
+        .ok_or_else(|| StoreError::nonsense(format!("no number for product `{}`", named.name)))
+}
+
+/// The numbers of products, each named once; those that are new are noted.
+pub(super) fn products(conn: &mut SqliteConnection, named: &[Named<'_>]) -> Result<Vec<(String, i64)>, StoreError> {
+    const ROWS_A_STATEMENT: usize = 64;
+    let mut numbers = Vec::with_capacity(named.len());
+    for chunk in named.chunks(ROWS_A_STATEMENT) {
+        let folded: Vec<String> = chunk.iter().map(|product| folded(product.name)).collect();
+        let rows = vec!["(?, ?, ?, ?)"; chunk.len()].join(", ");
+        let statement = sql::<(Text, BigInt)>(format!(
+            "INSERT INTO products (name, folded, last_cost, last_sold) VALUES {rows} \
+             ON CONFLICT (name) DO UPDATE SET last_cost = excluded.last_cost, last_sold = max(last_sold, excluded.last_sold) RETURNING name, no"
+        ));
+        let values = chunk.iter().zip(&folded).flat_map(|(product, folded)| {
+            [
+                Value::Text(product.name),
+                Value::Text(folded),
+                Value::Int(Some(product.cost.units())),
+                Value::Int(Some(product.sale)),
+            ]
+        });
+        numbers.extend(statement.values(values).load::<(String, i64)>(conn)?);
+    }
+    Ok(numbers)
 }
 
 /// The number of a region, which is noted if it is new.

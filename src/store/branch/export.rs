@@ -1,9 +1,9 @@
 //! All sales, or those of some days, handed out one by one.
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::filter::Condition;
-use super::sales::{self, COLUMNS, JOINED, SaleRecord, SaleSql};
 use super::statement::sql;
 use super::{BranchDb, place};
 use crate::domain::read::{Filter, SaleRow};
@@ -54,15 +54,13 @@ impl BranchDb {
 
 fn rows_after(conn: &mut SqliteConnection, filter: &Filter, last: i64) -> Result<Vec<SaleRow>, StoreError> {
     let condition = Condition::on_walk(filter, false);
-    sql::<SaleSql>(format!(
-        "SELECT {COLUMNS} FROM sales s {JOINED} WHERE s.id > ? AND {} ORDER BY s.id LIMIT ?",
+    let ids: Vec<i64> = sql::<BigInt>(format!(
+        "SELECT s.id FROM sales s WHERE s.id > ? AND {} ORDER BY s.id LIMIT ?",
         condition.sql()
     ))
     .int(last)
     .values(condition.values())
     .int(ROWS_A_PAGE)
-    .load::<SaleRecord>(conn)?
-    .into_iter()
-    .map(|record| place::row(conn, sales::sale(record)?))
-    .collect()
+    .load(conn)?;
+    place::rows(conn, &ids)
 }

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::dictionary::folded;
+use super::kept::Kept;
 use super::statement::{Statement, Value, sql};
 use crate::domain::read::Filter;
 use crate::domain::sync_state::SyncKind;
@@ -15,7 +16,7 @@ const PRODUCTS: &str = "(SELECT no FROM products WHERE instr(folded, ?) > 0)";
 const REGION: &str = "(SELECT no FROM regions WHERE name = ?)";
 
 /// A condition that names no more sales than this is worth going through whole; more are met soon enough on a walk through the table.
-const FEW: i64 = 20_000;
+const FEW: i64 = 10_000;
 
 /// The ids of the sales that have their place in batches of one state; at most what may be in flight.
 fn in_batches(state: &str) -> String {
@@ -147,6 +148,12 @@ impl Source {
     }
 }
 
+/// Whether the filter asks for a state in which no sale is.
+pub(super) fn shows_nothing(conn: &mut SqliteConnection, filter: &Filter) -> Result<bool, StoreError> {
+    let Some(state) = filter.state else { return Ok(false) };
+    Ok(Kept::load(conn)?.in_state(state) == 0)
+}
+
 /// The part of a filter that shows the fewest sales, if they are few.
 pub(super) fn few(conn: &mut SqliteConnection, filter: &Filter) -> Result<Option<Source>, StoreError> {
     let mut best: Option<(i64, Source)> = None;
@@ -164,22 +171,23 @@ pub(super) fn few(conn: &mut SqliteConnection, filter: &Filter) -> Result<Option
     Ok(best.map(|(_, source)| source))
 }
 
+/// A query for the ids of the sales in a state; `None`: acked is what is in no other.
+pub(super) fn ids_in_state(state: SyncKind) -> Option<String> {
+    match state {
+        SyncKind::Pending => Some(format!("SELECT id FROM outbox UNION ALL {}", in_batches("parked"))),
+        SyncKind::Sent => Some(in_batches("open")),
+        SyncKind::Rejected | SyncKind::Conflict => {
+            Some(format!("SELECT id FROM held WHERE state = '{}'", state.word()))
+        }
+        SyncKind::Acked => None,
+    }
+}
+
 fn sources(filter: &Filter) -> Vec<Source> {
     let mut sources = Vec::new();
     let mut add = |sql: String, values: Vec<String>| sources.push(Source { sql, values });
-    match filter.state {
-        Some(SyncKind::Pending) => add(
-            format!("SELECT id FROM outbox UNION ALL {}", in_batches("parked")),
-            Vec::new(),
-        ),
-        Some(SyncKind::Sent) => add(in_batches("open"), Vec::new()),
-        Some(state @ (SyncKind::Rejected | SyncKind::Conflict)) => {
-            add(
-                format!("SELECT id FROM held WHERE state = '{}'", state.word()),
-                Vec::new(),
-            );
-        }
-        Some(SyncKind::Acked) | None => {}
+    if let Some(ids) = filter.state.and_then(ids_in_state) {
+        add(ids, Vec::new());
     }
     if let Some(product) = &filter.product {
         add(

@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
+use super::dictionary::{self, Named};
 use super::schema::imports;
 use super::statement::{Value, sql};
-use super::{BranchDb, dictionary, ledgers, log, sales, values};
+use super::{BranchDb, ledgers, log, sales, values};
 use crate::domain::event::{LogEvent, Sales};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::SaleContent;
 use crate::domain::sync_state::SyncKind;
-use crate::domain::time::{UtcMillis, wall_text};
+use crate::domain::time::UtcMillis;
 use crate::store::StoreError;
 
 /// How far a file has been taken.
@@ -135,7 +136,7 @@ fn insert(
     let ledger = ledgers::current(conn)?.no;
     let names = Names::note(conn, contents, before)?;
     for chunk in contents.chunks(ROWS_A_STATEMENT) {
-        let dates: Vec<String> = chunk.iter().map(|content| wall_text(content.date)).collect();
+        let dates: Vec<String> = chunk.iter().map(|content| values::date_text(content.date)).collect();
         let rows = vec!["(?, 1, ?, ?, ?, ?, ?, ?, ?, ?)"; chunk.len()].join(", ");
         let mut statement = sql::<()>(format!(
             "INSERT INTO sales (ledger_no, revision, date, product_no, region_no, qty, cost, tax, created_at, updated_at) VALUES {rows}"
@@ -166,7 +167,7 @@ fn insert(
 
 /// The numbers of the names in a part of a file.
 struct Names<'a> {
-    products: BTreeMap<&'a str, i64>,
+    products: BTreeMap<String, i64>,
     regions: BTreeMap<&'a str, i64>,
 }
 
@@ -179,10 +180,11 @@ impl<'a> Names<'a> {
             last_products.insert(content.product.as_str(), (content.cost, id));
             last_regions.insert(content.region.as_str(), id);
         }
-        let products = last_products
+        let named: Vec<Named<'_>> = last_products
             .into_iter()
-            .map(|(name, (cost, id))| Ok((name, dictionary::product(conn, name, cost, id)?)))
-            .collect::<Result<_, StoreError>>()?;
+            .map(|(name, (cost, sale))| Named { name, cost, sale })
+            .collect();
+        let products = dictionary::products(conn, &named)?.into_iter().collect();
         let regions = last_regions
             .into_iter()
             .map(|(name, id)| Ok((name, dictionary::region(conn, name, id)?)))

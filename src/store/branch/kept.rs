@@ -78,6 +78,17 @@ impl Kept {
         Ok(())
     }
 
+    /// How many rows are in a state.
+    pub(super) const fn in_state(&self, state: SyncKind) -> i64 {
+        match state {
+            SyncKind::Pending => self.pending,
+            SyncKind::Sent => self.sent,
+            SyncKind::Rejected => self.rejected,
+            SyncKind::Conflict => self.conflicts,
+            SyncKind::Acked => self.rows - self.pending - self.sent - self.rejected - self.conflicts,
+        }
+    }
+
     /// A row has this content now.
     pub(super) fn add(&mut self, sale: &Sale) {
         self.rows += 1;

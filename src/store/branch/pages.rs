@@ -4,15 +4,14 @@
 //! met again and again on the way. Both stop at the page's last row.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
 
 use super::filter::{self, Condition, Source};
-use super::sales::{self, COLUMNS, JOINED, SaleRecord, SaleSql};
 use super::statement::{Value, sql};
-use super::{BranchDb, place};
+use super::{BranchDb, place, sales, values};
 use crate::domain::ids::SaleId;
 use crate::domain::read::{Anchor, Filter, Page, PageRequest, Sort, SortKey};
 use crate::domain::sale::Sale;
-use crate::domain::time::wall_text;
 use crate::store::StoreError;
 
 impl BranchDb {
@@ -26,6 +25,9 @@ impl BranchDb {
 }
 
 fn page(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Page, StoreError> {
+    if filter::shows_nothing(conn, &request.filter)? {
+        return Ok(Page::default());
+    }
     let table = Table {
         filter: &request.filter,
         sort: request.sort,
@@ -42,21 +44,26 @@ fn page(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Page, Stor
         Some(id) => sales::find(conn, id)?.map(|sale| Key::of(&sale, request.sort.key)),
         None => None,
     };
-    let limit = i64::from(request.limit);
-    let mut found = table.rows(conn, key.as_ref(), inclusive, down, limit + 1)?;
-    let more_ahead = found.len() as u64 > u64::from(request.limit);
-    if more_ahead {
-        found.pop();
-    }
-    let more_behind = key.is_some() && !table.rows(conn, key.as_ref(), !inclusive, !down, 1)?.is_empty();
+    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    let ahead = Step {
+        from: key.as_ref(),
+        inclusive,
+        rising: down != request.sort.descending,
+    };
+    let mut found = table.ids(conn, ahead, limit.saturating_add(1))?;
+    let more_ahead = found.len() > limit;
+    found.truncate(limit);
+    let behind = Step {
+        inclusive: !inclusive,
+        rising: !ahead.rising,
+        ..ahead
+    };
+    let more_behind = key.is_some() && !table.ids(conn, behind, 1)?.is_empty();
     if !down {
         found.reverse();
     }
     Ok(Page {
-        rows: found
-            .into_iter()
-            .map(|sale| place::row(conn, sale))
-            .collect::<Result<_, _>>()?,
+        rows: place::rows(conn, &found)?,
         more_above: if down { more_behind } else { more_ahead },
         more_below: if down { more_ahead } else { more_behind },
     })
@@ -80,7 +87,7 @@ impl Key {
     fn of(sale: &Sale, key: SortKey) -> Self {
         let by = match key {
             SortKey::Id => By::Id,
-            SortKey::Date => By::Text(wall_text(sale.content.date)),
+            SortKey::Date => By::Text(values::date_text(sale.content.date)),
             SortKey::Product => By::Text(sale.content.product.clone()),
             SortKey::Total => By::Int(sale.content.amount().units() + sale.content.tax.units()),
         };
@@ -88,14 +95,35 @@ impl Key {
     }
 }
 
-impl By {
-    fn value(&self) -> Option<Value<'_>> {
-        match self {
-            Self::Id => None,
-            Self::Text(text) => Some(Value::Text(text)),
-            Self::Int(number) => Some(Value::Int(Some(*number))),
-        }
+/// Where to go on from, and which way.
+#[derive(Debug, Clone, Copy)]
+struct Step<'a> {
+    /// `None`: from the end of the order that comes first on this way.
+    from: Option<&'a Key>,
+    /// Whether the row that it goes on from is one of the rows.
+    inclusive: bool,
+    rising: bool,
+}
+
+impl Step<'_> {
+    const fn beyond(&self) -> &'static str {
+        if self.rising { ">" } else { "<" }
     }
+
+    const fn or_same(&self) -> &'static str {
+        if self.inclusive { "=" } else { "" }
+    }
+
+    const fn direction(&self) -> &'static str {
+        if self.rising { "" } else { " DESC" }
+    }
+}
+
+/// A part of an order: a condition and its values.
+#[derive(Debug)]
+struct Part<'a> {
+    condition: String,
+    values: Vec<Value<'a>>,
 }
 
 /// A table as a request sees it.
@@ -106,44 +134,81 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The rows from a key on, or from the table's end, nearest first.
-    fn rows(
-        &self,
-        conn: &mut SqliteConnection,
-        from: Option<&Key>,
-        inclusive: bool,
-        down: bool,
-        limit: i64,
-    ) -> Result<Vec<Sale>, StoreError> {
-        let rising = down != self.sort.descending;
-        let Some(key) = from else {
-            return self.part(conn, None, rising, limit);
+    /// The rows on the way, nearest first.
+    fn ids(&self, conn: &mut SqliteConnection, step: Step<'_>, limit: usize) -> Result<Vec<i64>, StoreError> {
+        if self.few.is_none() && self.sort.key == SortKey::Total {
+            return self.ids_by_band(conn, step, limit);
+        }
+        let mut ids = Vec::new();
+        for part in self.parts(step) {
+            let missing = limit - ids.len();
+            if missing > 0 {
+                ids.extend(self.part(conn, &part, step, missing)?);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// First the rest of the rows with the same key, then those beyond it: one comparison of pairs would scan all that have the key.
+    fn parts<'k>(&self, step: Step<'k>) -> Vec<Part<'k>> {
+        let (column, beyond, or_same) = (self.column(), step.beyond(), step.or_same());
+        let Some(key) = step.from else {
+            return vec![Part {
+                condition: "TRUE".into(),
+                values: Vec::new(),
+            }];
         };
-        let beyond = if rising { ">" } else { "<" };
-        let or_same = if inclusive { "=" } else { "" };
-        let column = self.column();
-        let Some(value) = key.by.value() else {
-            let part = Part {
-                condition: format!("s.id {beyond}{or_same} ?"),
-                values: vec![Value::Int(Some(key.id.get()))],
-            };
-            return self.part(conn, Some(part), rising, limit);
+        let id = Value::Int(Some(key.id.get()));
+        let value = match &key.by {
+            By::Id => {
+                return vec![Part {
+                    condition: format!("s.id {beyond}{or_same} ?"),
+                    values: vec![id],
+                }];
+            }
+            By::Text(text) => Value::Text(text),
+            By::Int(number) => Value::Int(Some(*number)),
         };
-        // First the rest of the rows with the same key, then those beyond it: as one comparison of pairs it would scan all that have the key.
-        let same = Part {
-            condition: format!("{column} = ? AND s.id {beyond}{or_same} ?"),
-            values: vec![value, Value::Int(Some(key.id.get()))],
-        };
-        let mut rows = self.part(conn, Some(same), rising, limit)?;
-        let missing = limit - i64::try_from(rows.len()).unwrap_or(limit);
-        if missing > 0 {
-            let rest = Part {
+        vec![
+            Part {
+                condition: format!("{column} = ? AND s.id {beyond}{or_same} ?"),
+                values: vec![value, id],
+            },
+            Part {
                 condition: format!("{column} {beyond} ?"),
                 values: vec![value],
-            };
-            rows.extend(self.part(conn, Some(rest), rising, missing)?);
+            },
+        ]
+    }
+
+    /// Totals have no index of their own: their bands have, and a band is small enough to be sorted.
+    fn ids_by_band(&self, conn: &mut SqliteConnection, step: Step<'_>, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let mut ids = Vec::new();
+        let mut from = step.from;
+        let mut band = match from {
+            Some(Key { by: By::Int(total), .. }) => Some(band_of(*total)),
+            Some(_) | None => next_band(conn, None, step)?,
+        };
+        while let Some(here) = band
+            && ids.len() < limit
+        {
+            // Only the band that the way begins in has rows behind us.
+            for part in self.parts(Step {
+                from: from.take(),
+                ..step
+            }) {
+                let missing = limit - ids.len();
+                if missing > 0 {
+                    let within = Part {
+                        condition: format!("s.band = ? AND {}", part.condition),
+                        values: [Value::Int(Some(here))].into_iter().chain(part.values).collect(),
+                    };
+                    ids.extend(self.part(conn, &within, step, missing)?);
+                }
+            }
+            band = next_band(conn, Some(here), step)?;
         }
-        Ok(rows)
+        Ok(ids)
     }
 
     const fn column(&self) -> &'static str {
@@ -158,32 +223,36 @@ impl Table<'_> {
     fn part(
         &self,
         conn: &mut SqliteConnection,
-        part: Option<Part<'_>>,
-        rising: bool,
-        limit: i64,
-    ) -> Result<Vec<Sale>, StoreError> {
-        let part = part.unwrap_or_default();
-        let mut condition = match &self.few {
-            Some(_) => Condition::on_walk(self.filter, false),
-            None => Condition::on_walk(self.filter, self.sort.key == SortKey::Date),
-        };
-        let source = match (&self.few, self.sort.key) {
-            (Some(few), _) => format!("({}) few CROSS JOIN sales s ON s.id = few.id {JOINED}", few.sql),
-            (None, SortKey::Product) => {
-                condition.and_product_first(self.filter);
-                "products p CROSS JOIN sales s ON s.product_no = p.no CROSS JOIN regions g ON g.no = s.region_no CROSS JOIN ledgers l ON l.no = s.ledger_no".into()
+        part: &Part<'_>,
+        step: Step<'_>,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        let by_date = self.few.is_none() && self.sort.key == SortKey::Date;
+        let mut condition = Condition::on_walk(self.filter, by_date);
+        let by_product = self.sort.key == SortKey::Product;
+        let source = match &self.few {
+            Some(few) if by_product => {
+                format!(
+                    "({}) few CROSS JOIN sales s ON s.id = few.id CROSS JOIN products p ON p.no = s.product_no",
+                    few.sql
+                )
             }
-            (None, SortKey::Id | SortKey::Date | SortKey::Total) => format!("sales s {JOINED}"),
+            Some(few) => format!("({}) few CROSS JOIN sales s ON s.id = few.id", few.sql),
+            None if by_product => {
+                condition.and_product_first(self.filter);
+                "products p CROSS JOIN sales s ON s.product_no = p.no".into()
+            }
+            None => "sales s".into(),
         };
-        let direction = if rising { "" } else { " DESC" };
+        let direction = step.direction();
         let order = match self.sort.key {
             SortKey::Id => format!("s.id{direction}"),
             SortKey::Date | SortKey::Product | SortKey::Total => {
                 format!("{}{direction}, s.id{direction}", self.column())
             }
         };
-        let statement = sql::<SaleSql>(format!(
-            "SELECT {COLUMNS} FROM {source} WHERE {} AND {} ORDER BY {order} LIMIT ?",
+        let statement = sql::<BigInt>(format!(
+            "SELECT s.id FROM {source} WHERE {} AND {} ORDER BY {order} LIMIT ?",
             condition.sql(),
             part.condition,
         ));
@@ -191,28 +260,31 @@ impl Table<'_> {
             Some(few) => few.bind(statement),
             None => statement,
         };
-        statement
+        Ok(statement
             .values(condition.values())
-            .values(part.values)
-            .int(limit)
-            .load::<SaleRecord>(conn)?
-            .into_iter()
-            .map(sales::sale)
-            .collect()
+            .values(part.values.iter().copied())
+            .int(i64::try_from(limit).unwrap_or(i64::MAX))
+            .load(conn)?)
     }
 }
 
-/// A part of an order.
-struct Part<'a> {
-    condition: String,
-    values: Vec<Value<'a>>,
+/// The band of a total, as the column `band` has it.
+fn band_of(total: i64) -> i64 {
+    let digits = total.to_string();
+    let first: i64 = digits.get(..2).unwrap_or(&digits).parse().unwrap_or(0);
+    i64::try_from(digits.len()).unwrap_or(0) * 100 + first
 }
 
-impl Default for Part<'_> {
-    fn default() -> Self {
-        Self {
-            condition: "TRUE".into(),
-            values: Vec::new(),
-        }
-    }
+/// The band after this one on the way, or the first one.
+fn next_band(conn: &mut SqliteConnection, band: Option<i64>, step: Step<'_>) -> Result<Option<i64>, StoreError> {
+    let nearest = if step.rising { "min" } else { "max" };
+    let statement = match band {
+        Some(band) => sql::<Nullable<BigInt>>(format!(
+            "SELECT {nearest}(band) FROM sales WHERE band {} ?",
+            step.beyond()
+        ))
+        .int(band),
+        None => sql::<Nullable<BigInt>>(format!("SELECT {nearest}(band) FROM sales")),
+    };
+    Ok(statement.get_result(conn)?)
 }

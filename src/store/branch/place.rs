@@ -74,6 +74,23 @@ pub(super) fn find(conn: &mut SqliteConnection, id: SaleId) -> Result<Option<(Sa
     Ok(Some((sale, place)))
 }
 
+/// A sale as a table shows it.
+pub(super) fn row(conn: &mut SqliteConnection, id: SaleId) -> Result<Option<SaleRow>, StoreError> {
+    Ok(find(conn, id)?.map(|(sale, place)| SaleRow {
+        sync: place.state(),
+        sale,
+    }))
+}
+
+/// The sales with these ids, in this order.
+pub(super) fn rows(conn: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<SaleRow>, StoreError> {
+    let mut rows = Vec::with_capacity(ids.len());
+    for id in ids {
+        rows.extend(row(conn, values::sale_id(*id)?)?);
+    }
+    Ok(rows)
+}
+
 /// Where a sale is; `sale` is its newest revision.
 pub(super) fn of(conn: &mut SqliteConnection, sale: &Sale) -> Result<Place, StoreError> {
     let waiting =
@@ -222,10 +239,4 @@ fn give_count_back(conn: &mut SqliteConnection, sale: &Sale) -> Result<(), Store
 
 fn day(sale: &Sale) -> String {
     sale.content.date.format("%Y-%m-%d").to_string()
-}
-
-/// The sale with its state.
-pub(super) fn row(conn: &mut SqliteConnection, sale: Sale) -> Result<SaleRow, StoreError> {
-    let sync = of(conn, &sale)?.state();
-    Ok(SaleRow { sale, sync })
 }

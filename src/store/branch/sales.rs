@@ -5,12 +5,12 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
-use super::dictionary;
+use super::dictionary::{self, Named};
 use super::statement::sql;
 use super::values;
 use crate::domain::ids::SaleId;
 use crate::domain::sale::{Sale, SaleContent};
-use crate::domain::time::{UtcMillis, wall_text};
+use crate::domain::time::UtcMillis;
 use crate::store::StoreError;
 
 /// The columns of [`SaleRecord`], for a query `FROM` [`JOINED`].
@@ -96,6 +96,14 @@ pub(super) fn highest_id(conn: &mut SqliteConnection) -> Result<i64, StoreError>
     Ok(sql::<BigInt>("SELECT coalesce(max(id), 0) FROM sales").get_result(conn)?)
 }
 
+fn named(content: &SaleContent, sale: i64) -> Named<'_> {
+    Named {
+        name: &content.product,
+        cost: content.cost,
+        sale,
+    }
+}
+
 /// Writes a new sale of a ledger; returns its id.
 pub(super) fn insert(
     conn: &mut SqliteConnection,
@@ -104,14 +112,14 @@ pub(super) fn insert(
     now: UtcMillis,
 ) -> Result<SaleId, StoreError> {
     let next = highest_id(conn)? + 1;
-    let product = dictionary::product(conn, &content.product, content.cost, next)?;
+    let product = dictionary::product(conn, named(content, next))?;
     let region = dictionary::region(conn, &content.region, next)?;
     let id = sql::<BigInt>(
         "INSERT INTO sales (ledger_no, revision, date, product_no, region_no, qty, cost, tax, created_at, updated_at) \
          VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
     )
     .int(ledger_no)
-    .text(&wall_text(content.date))
+    .text(&values::date_text(content.date))
     .int(product)
     .int(region)
     .int(i64::from(content.qty))
@@ -133,14 +141,14 @@ pub(super) fn replace(conn: &mut SqliteConnection, sale: &Sale) -> Result<(), St
     .int(id)
     .execute(conn)?;
     let content = &sale.content;
-    let product = dictionary::product(conn, &content.product, content.cost, id)?;
+    let product = dictionary::product(conn, named(content, id))?;
     let region = dictionary::region(conn, &content.region, id)?;
     sql::<()>(
         "UPDATE sales SET revision = ?, date = ?, product_no = ?, region_no = ?, qty = ?, cost = ?, tax = ?, \
          created_at = ?, updated_at = ?, deleted_at = ? WHERE id = ?",
     )
     .int(i64::from(sale.revision.get()))
-    .text(&wall_text(content.date))
+    .text(&values::date_text(content.date))
     .int(product)
     .int(region)
     .int(i64::from(content.qty))

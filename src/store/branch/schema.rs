@@ -199,6 +199,7 @@ diesel::table! {
         deleted_at -> Nullable<BigInt>,
         amount -> BigInt,
         total -> BigInt,
+        band -> BigInt,
     }
 }
 

@@ -9,6 +9,7 @@ use super::schema::{branch, worker};
 use super::statement::sql;
 use super::{BranchDb, ledgers, sales, values};
 use crate::domain::read::{BranchStatus, WorkerStamp};
+use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
 use crate::store::StoreError;
 
@@ -32,13 +33,12 @@ impl BranchDb {
                     branch::skew_ms,
                 ))
                 .first::<HeardRecord>(conn)?;
-            let ahead = kept.pending + kept.sent + kept.rejected + kept.conflicts;
             Ok(BranchStatus {
                 branch: code,
                 ledger: ledgers::current(conn)?.id,
                 rows: values::natural(kept.rows)?,
                 sales: values::natural(kept.sales)?,
-                acked: values::natural(kept.rows - ahead)?,
+                acked: values::natural(kept.in_state(SyncKind::Acked))?,
                 pending: values::natural(kept.pending)?,
                 sent: values::natural(kept.sent)?,
                 rejected: values::natural(kept.rejected)?,

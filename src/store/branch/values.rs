@@ -2,7 +2,7 @@
 //!
 //! A column that holds something no value is made of is nonsense, and said to be.
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 use crate::domain::event::LinkTrouble;
 use crate::domain::ids::{LedgerId, Revision, SaleId, StoreId};
@@ -66,6 +66,13 @@ pub(super) fn date(text: &str) -> Result<NaiveDateTime, StoreError> {
         day.and_hms_opt(part(11, 13)?, part(14, 16)?, part(17, 19)?)
     };
     read().ok_or_else(|| StoreError::nonsense(format!("the date `{}`", text.escape_default())))
+}
+
+/// Writes `2026-11-22 14:07:31`.
+pub(super) fn date_text(date: NaiveDateTime) -> String {
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    let (hour, minute, second) = (date.hour(), date.minute(), date.second());
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
 /// Reads `2026-11-22`.
@@ -162,7 +169,11 @@ mod tests {
     #[test]
     fn dates_read_as_they_are_written() {
         for text in ["2026-11-22 14:07:31", "1900-01-01 00:00:00", "9999-12-31 23:59:59"] {
-            assert_eq!(crate::domain::time::wall_text(date(text).unwrap()), text);
+            let read = date(text).unwrap();
+            assert_eq!(
+                (date_text(read), crate::domain::time::wall_text(read)),
+                (text.into(), text.into())
+            );
         }
         for bad in [
             "",

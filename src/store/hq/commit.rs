@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use super::books::Books;
 use super::bulk::{self, Key};
 use super::schema::hq;
-use super::{HqDb, Incoming, Question, blames_rows, quarantine, sales, transaction};
+use super::{HqDb, Incoming, Question, UnreadMessage, blames_rows, quarantine, sales, transaction};
 use crate::domain::ids::{Revision, Run, SaleId, StoreId};
 use crate::domain::sale::Sale;
 use crate::domain::sync_state::Refusal;
@@ -132,41 +132,43 @@ fn take(
             let receipt = take_batch(conn, books, moment, *login, batch, care)?;
             Ok(Some(Downlink::Receipt(receipt)))
         }
-        Incoming::Unread {
-            login,
-            branch,
-            ledger,
-            question,
-            suspect,
-        } => {
-            if let Some(suspect) = suspect {
-                quarantine::keep(conn, suspect, moment.now)?;
-            }
-            books.heard(branch, *login);
-            let applied = books.ledger(conn, branch, *ledger)?.applied;
-            let hq = moment.stamp(*login);
-            Ok(Some(match question {
-                Question::Hello(nonce) => Downlink::Answer(Answer {
-                    hq,
-                    ledger: *ledger,
-                    nonce: *nonce,
-                    applied,
-                }),
-                Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
-                    hq,
-                    ledger: *ledger,
-                    batch: *batch,
-                    applied_before: applied,
-                    applied_after: applied,
-                    outcome: outcome.clone(),
-                }),
-            }))
-        }
+        Incoming::Unread(unread) => take_unread(conn, books, moment, unread).map(Some),
         Incoming::Refused(suspect) => {
             quarantine::keep(conn, suspect, moment.now)?;
             Ok(None)
         }
     }
+}
+
+/// Answers a message whose body can't be read.
+fn take_unread(
+    conn: &mut SqliteConnection,
+    books: &mut Books,
+    moment: Moment<'_>,
+    unread: &UnreadMessage,
+) -> Result<Downlink, StoreError> {
+    if let Some(suspect) = &unread.suspect {
+        quarantine::keep(conn, suspect, moment.now)?;
+    }
+    books.heard(&unread.branch, unread.login);
+    let applied = books.ledger(conn, &unread.branch, unread.ledger)?.applied;
+    let hq = moment.stamp(unread.login);
+    Ok(match &unread.question {
+        Question::Hello(nonce) => Downlink::Answer(Answer {
+            hq,
+            ledger: unread.ledger,
+            nonce: *nonce,
+            applied,
+        }),
+        Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
+            hq,
+            ledger: unread.ledger,
+            batch: *batch,
+            applied_before: applied,
+            applied_after: applied,
+            outcome: outcome.clone(),
+        }),
+    })
 }
 
 fn take_batch(

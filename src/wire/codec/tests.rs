@@ -209,7 +209,7 @@ fn the_envelope_reads_without_the_body() {
 fn a_newer_body_is_told_from_a_damaged_one() {
     let mut bytes = encode_uplink(&hello(), 1).unwrap();
     bytes[4] = 2;
-    assert!(matches!(decode_uplink(&bytes), Err(Unread::TooNew { envelope }) if envelope.question == Question::Hello));
+    assert!(matches!(decode_uplink(&bytes), Err(Unread::TooNew { envelope }) if envelope.kind == UplinkKind::Hello));
     bytes[4] = 0;
     assert!(matches!(
         decode_uplink(&bytes),

@@ -18,7 +18,6 @@ use crate::domain::ids::{BranchCode, Run};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::Sale;
 use crate::domain::sync_state::{Refusal, SyncKind};
-use crate::domain::time::wall_text;
 use crate::protocol::Now;
 use crate::protocol::journal::Settled;
 use crate::protocol::lineage::{Lineage, Report, Standing};
@@ -404,7 +403,7 @@ fn hold(
             base("conflict")
                 .values([Value::Int(None); 2])
                 .int(i64::from(held.revision.get()))
-                .text(&wall_text(content.date))
+                .text(&values::date_text(content.date))
                 .text(&content.product)
                 .text(&content.region)
                 .int(i64::from(content.qty))

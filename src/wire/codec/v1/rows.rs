@@ -112,40 +112,28 @@ impl RowNumbers {
             return Err(Flaw::Rows);
         }
         let dates = unpack_dates(self.date.unpack(rows)?)?;
-        let products = texts.products.unpack(MAX_PRODUCT_BYTES)?;
-        let regions = texts.regions.unpack(MAX_REGION_BYTES)?;
-        let goods = unpack_goods(self.product.unpack(rows)?, products.len(), self.first_costs, self.costs)?;
-        let region = self.region.unpack(rows)?;
-        let qty = self.qty.unpack(rows)?;
-        let tax = self.tax.unpack(rows)?;
+        let contents = Contents {
+            products: texts.products.unpack(MAX_PRODUCT_BYTES)?,
+            goods: unpack_goods(self.product.unpack(rows)?, self.first_costs, self.costs)?,
+            regions: texts.regions.unpack(MAX_REGION_BYTES)?,
+            region: self.region.unpack(rows)?,
+            qty: self.qty.unpack(rows)?,
+            guess: TaxGuess(self.tax_rate),
+            tax: self.tax.unpack(rows)?,
+        };
         let created = unpack_created(self.created.unpack(rows)?, self.by_date.then_some(&dates));
         let updated = self.updated.unpack(rows)?;
-        let guess = TaxGuess(self.tax_rate);
         let mut sales = Vec::with_capacity(rows);
         for run in runs {
             for id in run.ids() {
                 let at = sales.len();
-                let (product, cost) = goods[at];
-                let qty = qty[at]
-                    .checked_add(1)
-                    .and_then(|qty| u32::try_from(qty).ok())
-                    .ok_or(Flaw::Columns)?;
-                let created_at = UtcMillis(created[at]);
-                let content = SaleContent {
-                    date: dates[at],
-                    product: products[product].to_owned(),
-                    region: (*listed(&regions, region[at])?).to_owned(),
-                    qty,
-                    cost,
-                    tax: money(guess.tax(qty, cost).checked_add(tax[at]))?,
-                };
                 sales.push(Sale {
                     id,
                     ledger,
                     revision: run.revision,
-                    content,
-                    created_at,
-                    updated_at: UtcMillis(created_at.0.wrapping_add(updated[at])),
+                    content: contents.row(at, dates[at])?,
+                    created_at: UtcMillis(created[at]),
+                    updated_at: UtcMillis(created[at].wrapping_add(updated[at])),
                     deleted_at: None,
                 });
             }
@@ -156,6 +144,35 @@ impl RowNumbers {
             sale.deleted_at = Some(UtcMillis(sale.updated_at.0.wrapping_add(after)));
         }
         Ok(sales)
+    }
+}
+
+/// The columns of what was sold, each with one number for each row.
+struct Contents<'a> {
+    products: Vec<&'a str>,
+    goods: Vec<(i64, Money)>,
+    regions: Vec<&'a str>,
+    region: Vec<i64>,
+    qty: Vec<i64>,
+    guess: TaxGuess,
+    tax: Vec<i64>,
+}
+
+impl Contents<'_> {
+    fn row(&self, at: usize, date: NaiveDateTime) -> Result<SaleContent, Flaw> {
+        let (product, cost) = self.goods[at];
+        let qty = self.qty[at]
+            .checked_add(1)
+            .and_then(|qty| u32::try_from(qty).ok())
+            .ok_or(Flaw::Columns)?;
+        Ok(SaleContent {
+            date,
+            product: (*listed(&self.products, product)?).to_owned(),
+            region: (*listed(&self.regions, self.region[at])?).to_owned(),
+            qty,
+            cost,
+            tax: money(self.guess.tax(qty, cost).checked_add(self.tax[at]))?,
+        })
     }
 }
 
@@ -192,33 +209,28 @@ impl<'a> Goods<'a> {
     }
 }
 
-/// For each row the place of its product, below `products`, and its cost.
-fn unpack_goods(
-    product: Vec<i64>,
-    products: usize,
-    first_costs: Column,
-    costs: Column,
-) -> Result<Vec<(usize, Money)>, Flaw> {
+/// For each row the place of its product in the list, and its cost.
+fn unpack_goods(product: Vec<i64>, first_costs: Column, costs: Column) -> Result<Vec<(i64, Money)>, Flaw> {
     let firsts = product.iter().filter(|place| **place == 0).count();
-    if firsts > products {
-        return Err(Flaw::Columns);
-    }
     let mut later_costs = costs.unpack(product.len() - firsts)?.into_iter();
     let mut first_costs = first_costs.unpack(firsts)?.into_iter();
     let mut seen: Vec<Money> = Vec::with_capacity(firsts);
     let mut goods = Vec::with_capacity(product.len());
-    for place in product {
-        let at = if place == 0 {
+    for told in product {
+        let at = if told == 0 {
             seen.push(money(first_costs.next())?);
-            seen.len() - 1
+            place(seen.len() - 1)
         } else {
-            let at = usize::try_from(place - 1).map_err(|_| Flaw::Columns)?;
-            let last = seen.get_mut(at).ok_or(Flaw::Columns)?;
+            let at = told.checked_sub(1).ok_or(Flaw::Columns)?;
+            let last = usize::try_from(at)
+                .ok()
+                .and_then(|at| seen.get_mut(at))
+                .ok_or(Flaw::Columns)?;
             let step = later_costs.next().ok_or(Flaw::Columns)?;
             *last = money(last.units().checked_add(step))?;
             at
         };
-        goods.push((at, seen[at]));
+        goods.push((at, *listed(&seen, at)?));
     }
     Ok(goods)
 }
