@@ -148,19 +148,20 @@ fn an_answer_about_another_table_changes_nothing() {
     let mut counter = counter(60);
     counter.prompt = false;
     counter.tell(Msg::Answer(Answer::Changed));
-    let stale = counter
-        .waiting
-        .iter()
-        .find(|cmd| matches!(cmd, Cmd::LoadPage { .. }))
-        .cloned()
-        .unwrap();
-    counter.prompt = true;
+    let is_page = |cmd: &Cmd| matches!(cmd, Cmd::LoadPage { .. });
+    let stale = counter.waiting.iter().position(is_page).unwrap();
+    let stale = counter.waiting.remove(stale);
     counter.keys("/");
     counter.type_text("pens");
-    let answers = counter.desk.execute(stale, UtcMillis(0));
-    for answer in answers {
+    assert!(counter.waiting.iter().any(is_page), "the new question is under way");
+    let before: Vec<_> = counter.model.table.rows.iter().map(|row| row.sale.id).collect();
+    counter.desk.rows.truncate(10);
+    for answer in counter.desk.execute(stale, UtcMillis(0)) {
         counter.tell(Msg::Answer(answer));
     }
+    let after: Vec<_> = counter.model.table.rows.iter().map(|row| row.sale.id).collect();
+    assert_eq!(after, before);
+    counter.answer();
     assert!(
         counter
             .model
