@@ -105,7 +105,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_age ON outbox (written_at);
 
 -- Every batch that was ever made. `live` of its `row_count` rows have their place in it, worth `live_total`; `counted` are among the unanswered revisions of the ledger;
--- `fresh` were never acknowledged at the revision they have here; `confirms` were acknowledged by its receipt, which took HQ's count from `applied_before` to `applied_after`.
+-- `cap` is the least cap of its rows, which they get back with their freedom; `fresh` were never acknowledged at the revision they have here; `confirms` were acknowledged by its receipt, which took HQ's count from `applied_before` to `applied_after`.
 CREATE TABLE batches (
     no INTEGER NOT NULL PRIMARY KEY,
     batch BLOB NOT NULL UNIQUE CHECK (length(batch) = 16),
@@ -121,6 +121,7 @@ CREATE TABLE batches (
     live_total INTEGER NOT NULL,
     counted INTEGER NOT NULL,
     fresh INTEGER NOT NULL,
+    cap INTEGER CHECK (cap >= 1),
     state TEXT NOT NULL CHECK (state IN ('open', 'parked', 'dissolved', 'answered', 'forgotten')),
     confirmed_by TEXT,
     given_up_at INTEGER,

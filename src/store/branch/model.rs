@@ -115,6 +115,8 @@ enum Life {
 #[derive(Debug, Clone)]
 struct ModelBatch {
     formed: Formed,
+    /// The least cap of its rows.
+    cap: usize,
     life: Life,
 }
 
@@ -242,7 +244,7 @@ impl World {
             .collect();
         waiting.sort_by_key(|(at, _)| (self.sales[*at].sale.content.date.date(), *at));
         waiting.truncate(max_rows as usize);
-        let mut room = usize::MAX;
+        let (mut room, mut least) = (usize::MAX, usize::MAX);
         let mut expected = Vec::new();
         for (at, cap) in waiting {
             let first = expected.first().copied().unwrap_or(at);
@@ -253,6 +255,7 @@ impl World {
             if expected.len() >= room {
                 break;
             }
+            least = least.min(cap);
             expected.push(at);
         }
         let name = batch_id(self.batches.len() as u128 + 1);
@@ -268,6 +271,7 @@ impl World {
         }
         self.batches.push(ModelBatch {
             formed,
+            cap: least,
             life: Life::Open,
         });
     }
@@ -295,9 +299,10 @@ impl World {
     fn dissolve(&mut self, batch: usize) {
         if self.batches[batch].is_live() {
             self.batches[batch].life = Life::Dissolved;
+            let cap = self.batches[batch].cap;
             for row in &mut self.sales {
                 if row.place == Place::Batch(batch) {
-                    row.place = Place::Outbox { cap: usize::MAX };
+                    row.place = Place::Outbox { cap };
                 }
             }
         }

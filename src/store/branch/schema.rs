@@ -16,6 +16,7 @@ diesel::table! {
         live_total -> BigInt,
         counted -> BigInt,
         fresh -> BigInt,
+        cap -> Nullable<BigInt>,
         state -> Text,
         confirmed_by -> Nullable<Text>,
         given_up_at -> Nullable<BigInt>,

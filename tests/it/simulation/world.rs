@@ -570,22 +570,29 @@ impl World {
             }
             self.start(turn);
             self.open(turn);
-            while !self.offices[turn].unconfirmed.is_empty() {
-                self.confirm(turn);
-            }
-            while !self.broker.sales.is_empty() {
-                self.hq_takes(8, false);
-            }
-            let code = self.offices[turn].code.clone();
-            while self.offices[turn].up && self.broker.receipts.get(&code).is_some_and(|queue| !queue.is_empty()) {
-                self.hear(turn);
-            }
+            self.come_to_rest(turn);
             if round >= 200 * self.offices.len() && self.settled() {
                 return;
             }
             let due = self.offices[turn].worker.as_ref().and_then(Worker::wake_at);
             self.tick = self.tick.max(due.map_or(0, |due| due.0)) + 1;
             self.wake(turn);
+        }
+    }
+
+    /// Everything that is on its way arrives, and all that follows from it, before any time passes.
+    fn come_to_rest(&mut self, at: usize) {
+        let code = self.offices[at].code.clone();
+        loop {
+            if !self.offices[at].unconfirmed.is_empty() {
+                self.confirm(at);
+            } else if !self.broker.sales.is_empty() {
+                self.hq_takes(8, false);
+            } else if self.offices[at].up && self.broker.receipts.get(&code).is_some_and(|queue| !queue.is_empty()) {
+                self.hear(at);
+            } else {
+                return;
+            }
         }
     }
 

@@ -74,6 +74,7 @@ pub(in super::super) struct StoredBatch {
     pub(in super::super) live_total: MoneySum,
     pub(in super::super) counted: u64,
     pub(in super::super) fresh: u64,
+    pub(in super::super) cap: Option<i64>,
     pub(in super::super) state: BatchState,
     pub(in super::super) confirmed_by: Option<String>,
 }
@@ -112,6 +113,7 @@ struct BatchRecord {
     live_total: i64,
     counted: i64,
     fresh: i64,
+    cap: Option<i64>,
     state: String,
     confirmed_by: Option<String>,
 }
@@ -132,6 +134,7 @@ impl BatchRecord {
             live_total: MoneySum(self.live_total.into()),
             counted: values::natural(self.counted)?,
             fresh: values::natural(self.fresh)?,
+            cap: self.cap,
             state: BatchState::read(&self.state)?,
             confirmed_by: self.confirmed_by,
         })

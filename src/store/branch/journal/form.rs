@@ -136,8 +136,8 @@ fn insert(
     let money = i64::try_from(sums.money.0).map_err(|_| StoreError::nonsense(format!("the total {}", sums.money)))?;
     kept.shift(SyncKind::Pending, SyncKind::Sent, sums.rows, sums.money);
     let no: i64 = sql::<BigInt>(
-        "INSERT INTO batches (batch, ledger_no, made_at, attempt, floor, row_count, first_id, last_id, oldest_at, live, live_total, counted, fresh, state) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open') RETURNING no",
+        "INSERT INTO batches (batch, ledger_no, made_at, attempt, floor, row_count, first_id, last_id, oldest_at, live, live_total, counted, fresh, cap, state) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open') RETURNING no",
     )
     .blob(id.as_bytes())
     .int(ledger.no)
@@ -152,6 +152,7 @@ fn insert(
     .int(money)
     .int(sums.rows)
     .int(sums.fresh)
+    .maybe(rows.iter().filter_map(|row| row.cap).min())
     .get_result(conn)?;
     batch::insert_runs(conn, no, &runs(rows))?;
     Ok(Outline {

@@ -67,11 +67,12 @@ pub(super) fn dissolve(
         return Ok(());
     };
     let returned = sql::<()>(
-        "INSERT INTO outbox (day, id, revision, written_at, attempt, last_acked, counted) \
-         SELECT substr(s.date, 1, 10), s.id, s.revision, s.updated_at, ?, r.last_acked, 1 FROM batch_runs r CROSS JOIN sales s \
+        "INSERT INTO outbox (day, id, revision, written_at, attempt, last_acked, counted, cap) \
+         SELECT substr(s.date, 1, 10), s.id, s.revision, s.updated_at, ?, r.last_acked, 1, ? FROM batch_runs r CROSS JOIN sales s \
          WHERE r.batch_no = ? AND s.id BETWEEN r.first_id AND r.first_id + r.count - 1 AND s.revision = r.revision",
     )
     .int(batch.attempt)
+    .maybe(batch.cap)
     .int(batch.no)
     .execute(conn)?;
     if i64::try_from(returned) != Ok(batch.live) {

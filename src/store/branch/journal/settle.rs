@@ -305,7 +305,7 @@ impl<'a> Placement<'a> {
                 self.leave(conn, kept, row)?;
                 kept.enter(SyncKind::Pending, 1, row.money);
                 StoredRun::push(&mut self.into_outbox, row.id, row.revision, row.last_acked);
-                self.cap = cap;
+                self.cap = cap.or(self.batch.cap);
                 self.tally.returned += 1;
                 self.tally.waiting = true;
             }

@@ -174,6 +174,21 @@ fn a_receipt_may_name_the_rows_of_a_batch_in_any_order_and_any_runs() {
 }
 
 #[test]
+fn a_line_that_breaks_does_not_undo_the_halving() {
+    let mut branch = Fixture::new();
+    for _ in 0..4 {
+        branch.sell();
+    }
+    let four = branch.form(1);
+    branch.settle(&receipt(&four, 0, Outcome::Unreadable));
+    let two = branch.form(2);
+    assert_eq!(two.batch.sales.len(), 2);
+    branch.db.dissolve(two.batch.id, at(30)).unwrap();
+    branch.check();
+    assert_eq!(branch.form(3).batch.sales.len(), 2);
+}
+
+#[test]
 fn rows_that_a_receipt_does_not_name_wait_again() {
     let mut branch = Fixture::new();
     (0..4).for_each(|_| drop(branch.sell()));
