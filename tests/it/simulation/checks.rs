@@ -105,12 +105,9 @@ pub(crate) fn converged(world: &mut World) -> Result<(), String> {
         let status = world.offices[at].till().status().unwrap();
         if status.pending + status.sent > 0 {
             let log = world.offices[at].till().log_tail(24).unwrap();
-            let log = log
-                .iter()
-                .map(|line| format!("\n  {:?}", line.event))
-                .collect::<String>();
+            let log: Vec<_> = log.into_iter().map(|line| line.event).collect();
             return Err(format!(
-                "office {at} does not settle: {status:?}; its log ends with{log}"
+                "office {at} does not settle: {status:?}; its log ends with {log:#?}"
             ));
         }
         if status.conflicts > 0 && !world.branch_forgot {
