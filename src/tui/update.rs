@@ -205,7 +205,7 @@ impl Model {
 
     /// Leaves the program; what is typed is kept.
     fn leave(&mut self) {
-        self.keep_draft();
+        self.keep_draft_now();
         self.held = None;
         self.quitting = true;
     }
@@ -213,7 +213,7 @@ impl Model {
     fn suspend(&mut self) {
         if self.suspension == Suspension::None {
             self.suspension = Suspension::Asked;
-            self.keep_draft();
+            self.keep_draft_now();
             self.send(Cmd::Suspend);
         }
     }

@@ -1,6 +1,7 @@
 //! What the executor's answers change. An answer to a question that nobody asks any more changes nothing.
 
 use super::super::desk::{Answer, ChangeProblem, Cmd, Question};
+use super::super::keymap::{Action, Context};
 use super::super::model::board::Asking;
 use super::super::model::drafts::Waiting;
 use super::super::model::layers::Layer;
@@ -159,7 +160,6 @@ impl Model {
     }
 
     fn key_for_new_sale(&self) -> String {
-        use super::super::keymap::{Action, Context};
         self.settings.keymap.key_for(Context::Table, Action::NewSale)
     }
 

@@ -13,7 +13,14 @@ impl Model {
 
     /// Keeps what is typed, if it differs from what is kept. One is kept at a time; the last one that was typed is always kept in the end.
     pub(super) fn keep_draft(&mut self) {
-        if self.drafts.keeping || self.drafts.dirty_since.is_none() {
+        if !self.drafts.keeping {
+            self.keep_draft_now();
+        }
+    }
+
+    /// Keeps what is typed even while something is being kept: there may be no later.
+    pub(super) fn keep_draft_now(&mut self) {
+        if self.drafts.dirty_since.is_none() {
             return;
         }
         self.drafts.dirty_since = None;
@@ -32,6 +39,7 @@ impl Model {
         self.drafts.dirty_since = None;
         if self.drafts.kept {
             self.drafts.kept = false;
+            self.drafts.keeping = true;
             self.send(Cmd::DropDraft);
         }
     }
