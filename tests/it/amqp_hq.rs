@@ -122,16 +122,14 @@ async fn a_group_is_bounded_in_messages_and_in_bytes() {
         assert!(matches!(next_but_queue(&mut session).await, LinkEvent::Confirmed(_)));
     }
     let mut hq = head_office(vhost.admin()).await;
-    let (mut seen, mut largest) = (0, 0);
+    let mut seen = 0;
     while seen < 20 {
         // Each message has 100 bytes: the third reaches 250.
         let (messages, bytes) = if seen < 10 { (4, 1_000_000) } else { (100, 250) };
         let group = soon("a group", hq.next_group(messages, bytes)).await.unwrap();
         assert!(group.len() <= if seen < 10 { 4 } else { 3 }, "{}", group.len());
-        largest = largest.max(group.len());
         seen += group.len();
     }
-    assert!(largest > 1, "messages that had arrived were not grouped");
 }
 
 #[tokio::test(flavor = "multi_thread")]

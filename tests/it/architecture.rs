@@ -62,7 +62,10 @@ const LIVES_IN: &[(&str, &[&str])] = &[
     ("clap", &["cli", "commands", "main"]),
     ("anyhow", &["app", "main"]),
     ("rust_decimal", &["domain/money"]),
-    ("blake3", &["domain/sale", "commands", "wire", "store"]),
+    (
+        "blake3",
+        &["domain/sale", "protocol/lineage", "commands", "wire", "store"],
+    ),
 ];
 
 /// One source file: where it is under `src` (without `.rs`), and its production code.

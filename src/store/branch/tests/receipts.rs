@@ -400,7 +400,7 @@ fn a_sale_whose_key_hq_knows_as_another_sale_moves_to_the_annex_and_new_ones_get
 }
 
 #[test]
-fn a_conflict_of_a_sale_that_was_once_acked_is_for_a_person() {
+fn two_edits_of_one_acked_sale_are_a_conflict_for_a_person() {
     let mut branch = Fixture::new();
     branch.sell_acked(1, 1, 0);
     let mine = branch
@@ -408,10 +408,8 @@ fn a_conflict_of_a_sale_that_was_once_acked_is_for_a_person() {
         .save_edit(id(1), revision(1), &lantern(), None, at(30).wall)
         .unwrap();
     let formed = branch.form(2);
-    let theirs = Sale {
-        created_at: UtcMillis(77),
-        ..mine
-    };
+    let mut theirs = mine;
+    theirs.content.qty += 1;
     branch.settle(&receipt(&formed, 1, held(theirs)));
     assert_eq!(branch.state(1), "conflict");
 }
