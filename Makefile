@@ -5,7 +5,7 @@ CARGO ?= cargo
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint simulate bench demo clean
+.PHONY: help setup build test lint simulate demo clean
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,9 +29,6 @@ lint: ## checks that need tools of their own: cargo-deny, cargo-machete, typos; 
 
 simulate: ## simulates two branches and head office with every fault: SEEDS=10000
 	BRANCHLINE_SEEDS=$(SEEDS) $(CARGO) test --release --locked --test it simulation::many_seeds -- --nocapture
-
-bench: setup ## measures
-	$(CARGO) bench --locked
 
 demo: setup build ## shows it at work: a broker, head office, two branches; cleans up after itself
 	@assets/demo.sh target/release/branchline

@@ -72,6 +72,9 @@ pub struct Options {
     /// The screen's colours [default: dark, or mono where `NO_COLOR` is set]
     #[arg(long, global = true, value_name = "dark|light|mono")]
     pub theme: Option<String>,
+    /// The key that the scanner sends before each code, if it sends one, e.g. f12
+    #[arg(long, global = true, value_name = "KEY")]
+    pub scanner_prefix: Option<String>,
     /// Look, and change nothing
     #[arg(long, global = true)]
     pub read_only: bool,
@@ -120,6 +123,12 @@ pub enum Command {
         /// Import a file that was imported before: its sales will be there twice
         #[arg(long)]
         again: bool,
+    },
+    /// The products that a scanner knows by their codes
+    Products {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: ProductsAction,
     },
     /// Write the sales out
     Export {
@@ -195,6 +204,19 @@ pub struct Days {
     pub to: Option<String>,
 }
 
+/// What to do with the products that a scanner knows.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ProductsAction {
+    /// Take in a CSV file with the columns code, name and cost
+    ///
+    /// A code that is known already gets the new name and cost.
+    Import {
+        /// The file
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+    },
+}
+
 /// What to do with quarantined messages.
 #[derive(Debug, Clone, Subcommand)]
 pub enum QuarantineAction {
@@ -245,6 +267,7 @@ impl Cli {
             Some(Command::Status { json }) => given.push(("json", flag(*json))),
             Some(
                 Command::Void { .. }
+                | Command::Products { .. }
                 | Command::Doctor
                 | Command::Quarantine { .. }
                 | Command::Completions { .. }
@@ -275,6 +298,7 @@ impl Options {
             ("lang", self.lang.clone()),
             ("ascii", flag(self.ascii)),
             ("theme", self.theme.clone()),
+            ("scanner-prefix", self.scanner_prefix.clone()),
             ("read-only", flag(self.read_only)),
             ("region", self.region.clone()),
             ("tax-rate", self.tax_rate.clone()),

@@ -11,7 +11,9 @@ mod export;
 mod import;
 mod man;
 mod overview;
+mod products;
 mod quarantine;
+mod records;
 mod resend;
 mod status;
 mod terminal;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 
 pub use export::ExportFileError;
 pub use import::ImportError;
+pub use records::TableError;
 pub use terminal::run_here;
 
 use crate::clock;
@@ -118,6 +121,12 @@ pub enum CommandError {
     /// A file can't be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// A file is no table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A file of products lacks a column.
+    #[error("the file has no column `{0}`: it needs the columns code, name and cost")]
+    NoColumn(&'static str),
     /// A file can't be written.
     #[error(transparent)]
     Export(#[from] ExportFileError),
@@ -150,6 +159,7 @@ pub fn run(errand: &Errand, settings: &Settings, console: &mut Console<'_>) -> R
         Errand::Edit { id, changes } => edit::run(&mut open_to_write(settings)?, *id, changes, settings, console),
         Errand::Void(id) => void::run(&mut open_to_write(settings)?, *id, console),
         Errand::Import(task) => import::run(&mut open_to_write(settings)?, task, settings, console),
+        Errand::ImportProducts(file) => products::run(&mut open_to_write(settings)?, file, console),
         Errand::Export(task) => export::run(&mut open(settings)?, task, console),
         Errand::Status { json } => status::run(&mut open(settings)?, *json, console),
         Errand::Resend(days) => resend::run(&mut open_to_write(settings)?, *days, console),

@@ -57,6 +57,12 @@ pub struct Settings {
     pub ascii: bool,
     /// The screen's colours.
     pub theme: Theme,
+    /// The key that the scanner sends before each code, if it sends one.
+    pub scanner_prefix: Option<Given>,
+    /// The keys of the screen that are not the usual ones: action to keys.
+    pub keys: BTreeMap<String, String>,
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
     /// Whether nothing may be changed.
     pub read_only: bool,
     /// The tax of sales that name none.
@@ -192,6 +198,9 @@ pub fn resolve(
         theme: layers
             .read(Key::Theme, theme)?
             .unwrap_or(if no_color { Theme::Mono } else { Theme::Dark }),
+        scanner_prefix: layers.get(Key::ScannerPrefix),
+        keys: file.map(ConfigFile::screen_keys).unwrap_or_default(),
+        file: file.map(|file| file.path().to_owned()),
         read_only: layers.is_on(Key::ReadOnly)?,
         tax_rate: layers
             .read(Key::TaxRate, |text| TaxRate::parse(text).ok())?

@@ -5,6 +5,7 @@
 
 pub mod branch;
 pub mod hq;
+mod sqlite;
 
 use std::path::PathBuf;
 

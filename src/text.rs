@@ -14,6 +14,8 @@ pub use catalogue::{BadCatalogue, Value};
 pub use events::NOTABLE_SKEW_MS;
 pub use keys::Key;
 
+use std::sync::Arc;
+
 use catalogue::Template;
 
 /// The languages that this program carries: code and file.
@@ -22,8 +24,13 @@ const LANGUAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages
 const REFERENCE: &str = "en";
 
 /// One language.
+///
+/// A clone is cheap: all clones share the sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub struct Text(Arc<Language>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Language {
     code: String,
     sentences: Vec<Template>,
     singular: Vec<u64>,
@@ -107,29 +114,29 @@ impl Text {
             .split_whitespace()
             .filter_map(|count| count.parse().ok())
             .collect();
-        Self {
+        Self(Arc::new(Language {
             code,
             sentences,
             singular,
-        }
+        }))
     }
 
     /// The language's code.
     #[must_use]
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// A word or sentence without slots.
     #[must_use]
     pub fn word(&self, key: Key) -> &str {
-        self.sentences[key as usize].source()
+        self.0.sentences[key as usize].source()
     }
 
     /// A sentence with its slots filled.
     #[must_use]
     pub fn say(&self, key: Key, values: &[(&str, Value<'_>)]) -> String {
-        self.sentences[key as usize].fill(values, &self.singular, |count| self.count(count.into()))
+        self.0.sentences[key as usize].fill(values, &self.0.singular, |count| self.count(count.into()))
     }
 }
 

@@ -38,6 +38,8 @@ use terminal::Chunk;
 use crate::domain::time::Tick;
 use key::Input;
 
+/// For how long after a stop its own signal may still arrive, in milliseconds.
+const OWN_STOP_MS: u64 = 500;
 /// How long the last commands may take to be handed over when the screen ends, in milliseconds.
 const HAND_OVER_MS: u64 = 150;
 
@@ -128,6 +130,8 @@ struct Loop<'a, P: Program, S> {
     wires: &'a mut Wires<P::Cmd, P::Answer>,
     decoder: &'a mut Decoder,
     metronome: Metronome,
+    /// When the process went on after the last stop.
+    went_on_at: Option<Tick>,
     /// Commands that the channel had no room for yet.
     backlog: VecDeque<P::Cmd>,
     clock: fn() -> Moment,
@@ -151,6 +155,7 @@ pub async fn run<P: Program, S: Stage>(
         wires,
         decoder,
         metronome: Metronome::new(pace),
+        went_on_at: None,
         backlog: VecDeque::new(),
         clock,
     };
@@ -234,6 +239,7 @@ impl<P: Program, S: Stage> Loop<'_, P, S> {
         match signal {
             Signal::Leave => return Some(self.leave(Ending::Told)),
             Signal::HangUp => return Some(self.leave(Ending::HungUp)),
+            Signal::Suspend if self.has_just_stopped() => {}
             Signal::Suspend => self.tell(Event::Suspend),
             Signal::Continued => {
                 self.stage.forget();
@@ -242,6 +248,12 @@ impl<P: Program, S: Stage> Loop<'_, P, S> {
             Signal::Resized => self.resized(),
         }
         None
+    }
+
+    /// Whether a signal to stop may still be the one that the last stop sent to the whole job, this process included.
+    fn has_just_stopped(&self) -> bool {
+        let now = (self.clock)().tick;
+        self.went_on_at.is_some_and(|went_on| now.since(went_on) < OWN_STOP_MS)
     }
 
     fn resized(&mut self) {
@@ -308,8 +320,7 @@ impl<P: Program, S: Stage> Loop<'_, P, S> {
 
     fn stop(&mut self) -> io::Result<()> {
         self.stage.suspend()?;
-        // The stop was ours, and the signals that came of it are done with.
-        while self.wires.signals.try_recv().is_ok() {}
+        self.went_on_at = Some((self.clock)().tick);
         self.tell(Event::Clock((self.clock)()));
         self.tell(Event::Resumed);
         self.resized();

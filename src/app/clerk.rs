@@ -182,13 +182,14 @@ impl Clerk {
     }
 }
 
-async fn news(changed: &mut Option<watch::Receiver<u64>>) {
-    let ended = match changed {
-        Some(changes) => changes.changed().await.is_err(),
+/// Waits until the sync service has written; a service that has ended writes no more.
+async fn news(writes: &mut Option<watch::Receiver<u64>>) {
+    let ended = match writes {
+        Some(written) => written.changed().await.is_err(),
         None => std::future::pending().await,
     };
     if ended {
-        *changed = None;
+        *writes = None;
     }
 }
 

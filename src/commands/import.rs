@@ -1,10 +1,10 @@
 //! `branchline import`: takes in the sales of a CSV file, in bounded memory, and goes on where it was interrupted.
 //!
 //! The file is known by its digest, so that it may be renamed or moved between two runs. Each transaction takes some sales and records the last line
-//! that it has dealt with; refused lines are on the disk before that. What a line means is in [`columns`], how a file is cut into records in [`lines`].
+//! that it has dealt with; refused lines are on the disk before that. What a line means is in [`columns`], how a file is cut into records in
+//! [`super::records`].
 
 mod columns;
-mod lines;
 mod pace;
 mod refused;
 
@@ -17,10 +17,10 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 pub(super) use columns::field_sentences;
 use columns::{Columns, LineProblem};
-use lines::{Content, Piece, Records};
 use pace::Pace;
 use refused::{RefusedFile, RefusedLine};
 
+use super::records::{Content, Piece, Records, TableError, shown};
 use super::{CommandError, Console, Exit, defaults};
 use crate::clock;
 use crate::config::{ImportTask, Settings};
@@ -34,20 +34,9 @@ use crate::text::Text;
 const MAX_REFUSED_AT_ONCE: usize = 1_000;
 /// How often a transaction is tried while other programs write all the time; each try waits some seconds.
 const MAX_TRIES: u32 = 12;
-/// The most bytes of a spoilt line that go to the file of refused lines.
-const MAX_SHOWN_BYTES: usize = 1_000;
-
 /// Why a file can't be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file can't be read.
-    #[error("{} can't be read", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// The file of refused lines can't be written.
     #[error("the refused lines can't be written to {}: make room there, then run the same command again; it goes on", path.display())]
     Refused {
@@ -55,18 +44,6 @@ pub enum ImportError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
-    },
-    /// The file has no first line.
-    #[error("{} is empty: its first line must name the columns", path.display())]
-    Empty {
-        /// Which.
-        path: PathBuf,
-    },
-    /// The file is not in UTF-8 at all.
-    #[error("{} is UTF-16: save it as UTF-8 (\"CSV UTF-8\")", path.display())]
-    Utf16 {
-        /// Which.
-        path: PathBuf,
     },
     /// A field has no column, or several.
     #[error(
@@ -115,20 +92,17 @@ pub(super) fn run(
     settings: &Settings,
     console: &mut Console<'_>,
 ) -> Result<Exit, CommandError> {
-    let unreadable = |source| ImportError::Unreadable {
-        path: task.file.clone(),
-        source,
-    };
-    let mut file = File::open(&task.file).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let digest = digest(&mut file, length).map_err(unreadable)?;
-    file.rewind().map_err(unreadable)?;
+    let unreadable = TableError::unreadable(&task.file);
+    let mut file = File::open(&task.file).map_err(&unreadable)?;
+    let length = file.metadata().map_err(&unreadable)?.len();
+    let digest = digest(&mut file, length).map_err(&unreadable)?;
+    file.rewind().map_err(&unreadable)?;
     let Some(after_line) = where_to_begin(db, &digest, task, console)? else {
         return Ok(Exit::Attention);
     };
     // What is added to the file while it is being read has no part in the digest, and so none in the import.
-    let mut records = Records::new(BufReader::with_capacity(1 << 16, file.take(length))).map_err(unreadable)?;
-    let header = header(&mut records, &task.file)?;
+    let mut records = Records::new(BufReader::with_capacity(1 << 16, file.take(length))).map_err(&unreadable)?;
+    let header = records.header(&task.file)?;
     let columns = Columns::find(&header, &task.map)?;
     let refused_file = refused_file(&task.file, header, after_line)?;
     let mut import = Import {
@@ -145,7 +119,7 @@ pub(super) fn run(
         taken: 0,
     };
     let bar = progress_bar(console, length);
-    while let Some(piece) = records.next().map_err(unreadable)? {
+    while let Some(piece) = records.next().map_err(&unreadable)? {
         if piece.line <= after_line {
             continue;
         }
@@ -279,21 +253,6 @@ fn where_to_begin(
     Ok(wanted.then_some(0))
 }
 
-fn header<R: io::BufRead>(records: &mut Records<R>, path: &Path) -> Result<ByteRecord, ImportError> {
-    let path = path.to_owned();
-    match records.next() {
-        Err(source) => Err(ImportError::Unreadable { path, source }),
-        Ok(None) => Err(ImportError::Empty { path }),
-        Ok(Some(piece)) => match piece.content {
-            Content::Record(header) if header[0].starts_with(b"\xff\xfe") || header[0].starts_with(b"\xfe\xff") => {
-                Err(ImportError::Utf16 { path })
-            }
-            Content::Record(header) => Ok(header),
-            Content::Unclosed(line) | Content::TooLong(line) => Ok(shown(&line)),
-        },
-    }
-}
-
 fn refused_file(path: &Path, header: ByteRecord, after_line: u64) -> Result<RefusedFile, ImportError> {
     let path = RefusedFile::path_for(path);
     let opened = match after_line {
@@ -301,13 +260,6 @@ fn refused_file(path: &Path, header: ByteRecord, after_line: u64) -> Result<Refu
         _ => RefusedFile::resume(path.clone(), header, after_line),
     };
     opened.map_err(|source| ImportError::Refused { path, source })
-}
-
-/// A spoilt line as one field, without its line break.
-fn shown(line: &[u8]) -> ByteRecord {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    vec![&line[..line.len().min(MAX_SHOWN_BYTES)]].into()
 }
 
 fn digest(file: &mut File, length: u64) -> io::Result<[u8; 32]> {

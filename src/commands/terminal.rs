@@ -12,6 +12,9 @@ use crate::shutdown::{self, Shutdown};
 /// # Errors
 /// When the command could not do what it was asked; the sentence says what the person can do.
 pub fn run_here(errand: &Errand, settings: &Settings) -> Result<Exit, CommandError> {
+    for warning in &settings.warnings {
+        eprintln!("branchline: {warning}");
+    }
     let is_watched = io::stderr().is_terminal();
     let can_answer = is_watched && io::stdin().is_terminal();
     let mut console = Console {

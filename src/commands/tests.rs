@@ -340,6 +340,42 @@ fn a_file_that_is_no_table_of_sales_is_refused_whole() {
 }
 
 #[test]
+fn products_are_known_by_their_codes_and_the_last_one_counts() {
+    let machine = Machine::with_branch();
+    let file = machine.write(
+        "products.csv",
+        "Cost;Code;Name\n3,39;4006381;LANTERN\n1;;PENS\nx;5;PAPER\n\n2.19;77;PENS\n",
+    );
+    let ran = machine.run(&["products", "import", &file]);
+    assert_eq!(ran.result.unwrap(), Exit::Attention);
+    for part in [
+        "Line 3 is no product: it has no code.",
+        "Line 4 is no product: its cost",
+        "2 products taken, 2 lines refused.",
+    ] {
+        assert!(ran.out.contains(part), "{}", ran.out);
+    }
+    let again = machine.write("products.csv", "code,name,cost\n4006381,WHITE LANTERN,3.49\n");
+    assert_eq!(
+        machine.done(&["products", "import", &again]),
+        "1 products taken, 0 lines refused.\n"
+    );
+    let settings = machine.settings(&["status"]);
+    let mut db = BranchDb::open(settings.database().unwrap(), None).unwrap();
+    let found = db.product_by_code("4006381").unwrap().unwrap();
+    assert_eq!(
+        (found.name.as_str(), found.cost.to_string()),
+        ("WHITE LANTERN", "3.49".into())
+    );
+    let bad = machine.write("bad.csv", "code,cost\n");
+    assert!(
+        machine
+            .fails(&["products", "import", &bad])
+            .contains("no column `name`")
+    );
+}
+
+#[test]
 fn an_export_can_be_imported_elsewhere() {
     let machine = Machine::with_branch();
     let file = machine.write(

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::file::SCREEN_KEYS;
 use super::key::Key;
 
 /// Where a value comes from.
@@ -51,7 +52,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A file has a key that means nothing.
-    #[error("{}, line {line}: there is no key `{key}`{}; the keys are {}", path.display(), did_you_mean(key), all_keys())]
+    #[error("{}, line {line}: there is no key `{key}`{}; the keys are {}, and the table [{SCREEN_KEYS}]", path.display(), did_you_mean(key), all_keys())]
     UnknownKey {
         /// Which file.
         path: PathBuf,

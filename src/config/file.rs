@@ -12,6 +12,8 @@ use super::error::{ConfigError, Source};
 use super::key::Key;
 use crate::domain::ids::BranchCode;
 
+/// The table of the keys that do something on the screen.
+pub(super) const SCREEN_KEYS: &str = "keys";
 /// How many of the lowest bits of a mode are about anybody but the owner.
 const OTHERS_BITS: u32 = 6;
 
@@ -21,6 +23,7 @@ pub struct ConfigFile {
     path: PathBuf,
     mode: u32,
     values: BTreeMap<Key, (String, usize)>,
+    screen_keys: BTreeMap<String, String>,
 }
 
 impl ConfigFile {
@@ -55,8 +58,13 @@ impl ConfigFile {
             message: error.message().to_owned(),
         })?;
         let mut values = BTreeMap::new();
+        let mut screen_keys = BTreeMap::new();
         for (name, value) in table.get_ref() {
             let line = line_of(name.span().start);
+            if let (SCREEN_KEYS, DeValue::Table(table)) = (name.get_ref().as_ref(), value.get_ref()) {
+                screen_keys = read_screen_keys(path, table, line_of)?;
+                continue;
+            }
             let key = Key::named(name.get_ref()).ok_or_else(|| ConfigError::UnknownKey {
                 path: path.to_owned(),
                 line,
@@ -74,6 +82,7 @@ impl ConfigFile {
             path: path.to_owned(),
             mode,
             values,
+            screen_keys,
         })
     }
 
@@ -94,6 +103,12 @@ impl ConfigFile {
         Some((text, source))
     }
 
+    /// What the table of the screen's keys says: action to keys.
+    #[must_use]
+    pub fn screen_keys(&self) -> BTreeMap<String, String> {
+        self.screen_keys.clone()
+    }
+
     /// Refuses a file that holds a password if anybody but its owner can read it.
     ///
     /// # Errors
@@ -108,6 +123,23 @@ impl ConfigFile {
             shared: false,
         })
     }
+}
+
+fn read_screen_keys(
+    path: &Path,
+    table: &DeTable<'_>,
+    line_of: impl Fn(usize) -> usize,
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut read = BTreeMap::new();
+    for (action, keys) in table {
+        let (name, line) = (action.get_ref(), line_of(action.span().start));
+        let keys = keys.get_ref().as_str().ok_or_else(|| ConfigError::Bad {
+            place: format!("{}, line {line}: {SCREEN_KEYS}.{name}", path.display()),
+            allowed: "keys as text with spaces between them, e.g. \"n f2\"",
+        })?;
+        read.insert(name.to_string(), keys.to_owned());
+    }
+    Ok(read)
 }
 
 /// A value as text, exactly as it was written; `None` for dates, lists and tables.
@@ -185,6 +217,17 @@ mod tests {
     fn a_table_where_a_value_belongs_is_refused() {
         let says = parse("\n[branch]\ncode = 1").unwrap_err().to_string();
         assert!(says.contains("line 2: branch = \"table\" is not allowed"), "{says}");
+    }
+
+    #[test]
+    fn keys_of_the_screen_stand_in_a_table_of_their_own() {
+        let file = parse("branch = 'A'\n[keys]\nnew-sale = 'n f2'").unwrap();
+        assert_eq!(file.screen_keys(), [("new-sale".to_owned(), "n f2".to_owned())].into());
+        let says = parse("[keys]\n\nnew-sale = 3").unwrap_err().to_string();
+        assert!(
+            says.contains("line 3: keys.new-sale is not allowed: use keys as text"),
+            "{says}"
+        );
     }
 
     #[test]

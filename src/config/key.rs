@@ -41,6 +41,7 @@ keys! {
     Lang "lang": "a language, e.g. en or fr",
     Ascii "ascii": "true or false",
     Theme "theme": "`dark`, `light` or `mono`",
+    ScannerPrefix "scanner-prefix": "a key, e.g. f12 or ctrl+b",
     ReadOnly "read-only": "true or false",
     Region "region": "a region's name of at most 100 characters",
     TaxRate "tax-rate": "a percentage from 0 to 100 with at most four decimals, e.g. 20 or 5.5",

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::error::ConfigError;
 use super::key::Key;
 use super::layers::Layers;
-use crate::cli::{Cli, Command, QuarantineAction};
+use crate::cli::{Cli, Command, ProductsAction, QuarantineAction};
 use crate::domain::draft::{Draft, Field};
 use crate::domain::ids::SaleId;
 use crate::domain::time::parse_day;
@@ -41,6 +41,8 @@ pub enum Errand {
     Void(SaleId),
     /// Take in a file.
     Import(ImportTask),
+    /// Take in the products that a scanner knows.
+    ImportProducts(PathBuf),
     /// Write the sales out.
     Export(ExportTask),
     /// Say how the branch stands.
@@ -161,6 +163,9 @@ impl Errand {
                 map: layers.read(Key::Map, column_map)?.unwrap_or_default(),
                 again: layers.is_on(Key::Again)?,
             }),
+            Command::Products {
+                action: ProductsAction::Import { file },
+            } => Self::ImportProducts(file.clone()),
             Command::Export { .. } => Self::Export(ExportTask {
                 format: layers.read(Key::Format, format)?.unwrap_or_default(),
                 days: days(layers)?,

@@ -221,6 +221,9 @@ pub struct Uplink {
 
 impl Uplink {
     /// A machine that has not heard [`Event::Resumed`] yet and does nothing until then.
+    ///
+    /// # Panics
+    /// When the limits leave no way to send: no version, no window or no rows.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         assert!(

@@ -1,8 +1,8 @@
 //! A branch's own database: its sales, what has become of each on the way to HQ, its log, its drafts.
 //!
 //! One [`BranchDb`] is one connection; a thread that wants to work on the database opens its own. Every change is one immediate transaction that is on the disk
-//! when the call returns. The state of a sale is not a column but the place where its newest revision is ([`place`]); a drain of a million sales moves runs of
-//! ids between places and never writes a sale. Totals are kept with the rows ([`kept`]) and can be made again from them ([`BranchDb::audit`]).
+//! when the call returns. The state of a sale is not a column but the place where its newest revision is (`place`); a drain of a million sales moves runs of
+//! ids between places and never writes a sale. Totals are kept with the rows (`kept`) and can be made again from them ([`BranchDb::audit`]).
 //!
 //! What a receipt or an applied count *means* is not decided here but in [`crate::protocol`]; this module is the one that implements
 //! [`Journal`](crate::protocol::journal::Journal).

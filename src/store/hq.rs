@@ -3,7 +3,7 @@
 //! A group of messages is taken in one transaction by [`HqDb::commit_group`]; what a row deserves is [`crate::protocol::verdict`]'s to say, and who may speak for
 //! a branch was asked before. Reading bytes, answering and acknowledging to the broker are [`crate::hq`]'s.
 //!
-//! This is the SQLite store. One for PostgreSQL stands beside it, with migrations of its own beside `migrations/hq/sqlite`.
+//! This is the SQLite store. One for PostgreSQL can stand beside it, with migrations of its own beside `migrations/hq/sqlite`.
 
 mod books;
 mod bulk;

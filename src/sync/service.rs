@@ -118,17 +118,13 @@ impl<T: Transport> Service<T> {
         let (nudges, requests) = mpsc::unbounded_channel();
         let (change, changed) = watch::channel(0);
         let runtime = tokio::runtime::Handle::current();
-        let run = move || {
-            runtime.block_on(
-                Life {
-                    service: self,
-                    requests,
-                    change,
-                    shutdown,
-                }
-                .run(),
-            )
+        let life = Life {
+            service: self,
+            requests,
+            change,
+            shutdown,
         };
+        let run = move || runtime.block_on(life.run());
         let thread = std::thread::Builder::new()
             .name("sync".into())
             .spawn(run)

@@ -28,6 +28,8 @@ const ESC: u8 = 0x1b;
 #[derive(Debug)]
 pub struct Decoder {
     esc_wait_ms: u64,
+    /// Whether characters are UTF-8; else each byte is one, of Latin-1.
+    utf8: bool,
     /// Bytes that can't be understood without those that follow.
     held: Vec<u8>,
     /// When the last bytes came.
@@ -51,11 +53,12 @@ enum Head {
 }
 
 impl Decoder {
-    /// Makes the machine; a lone Esc waits that long.
+    /// Makes the machine; a lone Esc waits that long. Characters are UTF-8 or, if not, Latin-1.
     #[must_use]
-    pub const fn new(esc_wait_ms: u64) -> Self {
+    pub const fn new(esc_wait_ms: u64, utf8: bool) -> Self {
         Self {
             esc_wait_ms,
+            utf8,
             held: Vec::new(),
             fed_at: Tick(0),
             paste: None,
@@ -121,7 +124,7 @@ impl Decoder {
                     None => return,
                 }
             }
-            match head(&self.held, self.esc_is_old) {
+            match head(&self.held, self.esc_is_old, self.utf8) {
                 Head::Partial => return,
                 Head::Taken(bytes, input) => {
                     self.held.drain(..bytes);
@@ -158,18 +161,18 @@ fn pasted(mut paste: Vec<u8>, rest: &[u8]) -> Input {
     Input::Paste(String::from_utf8_lossy(&paste).into_owned())
 }
 
-fn head(bytes: &[u8], esc_is_old: bool) -> Head {
+fn head(bytes: &[u8], esc_is_old: bool, utf8: bool) -> Head {
     match bytes {
         [] | [ESC] => Head::Partial,
         [ESC, ESC, ..] => Head::Taken(1, Some(Input::Key(Press::plain(Code::Esc)))),
         [ESC, b'[' | b'O', ..] => sequence_head(bytes),
         // An Esc and a key in one piece are Alt and the key; in two pieces a hand has pressed both.
         [ESC, ..] if esc_is_old => Head::Taken(1, Some(Input::Key(Press::plain(Code::Esc)))),
-        [ESC, rest @ ..] => match character(rest) {
+        [ESC, rest @ ..] => match character(rest, utf8) {
             None => Head::Partial,
             Some((length, key)) => Head::Taken(1 + length, key.map(|key| Input::Key(Press { alt: true, ..key }))),
         },
-        _ => match character(bytes) {
+        _ => match character(bytes, utf8) {
             None => Head::Partial,
             Some((length, key)) => Head::Taken(length, key.map(Input::Key)),
         },
@@ -188,7 +191,7 @@ fn sequence_head(bytes: &[u8]) -> Head {
 }
 
 /// The first character and its length; `None` while bytes of it are missing. Bytes that are no character are skipped.
-fn character(bytes: &[u8]) -> Option<(usize, Option<Press>)> {
+fn character(bytes: &[u8], is_utf8: bool) -> Option<(usize, Option<Press>)> {
     let first = *bytes.first()?;
     let key = match first {
         b'\r' | b'\n' => Press::plain(Code::Enter),
@@ -197,6 +200,7 @@ fn character(bytes: &[u8]) -> Option<(usize, Option<Press>)> {
         0x00 => Press::ctrl(' '),
         0x01..=0x1a => Press::ctrl(char::from(first - 1 + b'a')),
         0x1c..=0x1f => Press::ctrl(char::from(first - 0x1c + b'\\')),
+        0xa0..=0xff if !is_utf8 => Press::plain(Code::Char(char::from(first))),
         _ => return utf8(bytes),
     };
     Some((1, Some(key)))
@@ -232,7 +236,7 @@ mod tests {
 
     /// Feeds the pieces so many milliseconds apart, waits until all is decided, and gives what was said.
     fn decode(pieces: &[&[u8]], apart_ms: u64) -> Vec<Input> {
-        let mut decoder = Decoder::new(ESC_WAIT_MS);
+        let mut decoder = Decoder::new(ESC_WAIT_MS, true);
         let mut said = Vec::new();
         let mut now = Tick(1_000);
         for piece in pieces {
@@ -287,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_lone_esc_counts_after_its_wait() {
-        let mut decoder = Decoder::new(ESC_WAIT_MS);
+        let mut decoder = Decoder::new(ESC_WAIT_MS, true);
         assert_eq!(decoder.feed(Tick(0), b"\x1b"), []);
         assert_eq!(decoder.wake_at(), Some(Tick(50)));
         assert_eq!(decoder.wake(Tick(49)), []);
@@ -345,6 +349,12 @@ mod tests {
             assert_eq!(decode(&[head, tail], 20), typed(text), "split at {at}");
         }
         assert_eq!(decode(&[b"\xff\xc3(a"], 0), typed("(a"));
+    }
+
+    #[test]
+    fn where_characters_are_not_utf8_a_byte_is_one() {
+        let mut decoder = Decoder::new(ESC_WAIT_MS, false);
+        assert_eq!(decoder.feed(Tick(0), b"Caf\xe9"), typed("Caf\u{e9}"));
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub enum Cmd {
         /// The sale and revision that is being edited.
         editing: Option<(SaleId, Revision)>,
     },
-    /// Drop this screen's draft.
+    /// Drop this screen's draft; answered by [`Answer::DraftKept`].
     DropDraft,
     /// Take over a draft that a dead screen left; answered by [`Answer::Draft`].
     AdoptDraft,
@@ -187,8 +187,6 @@ pub enum Question {
     Log,
     /// [`Cmd::FindCode`].
     Code,
-    /// [`Cmd::LoadProducts`].
-    Products,
     /// Anything else that was loaded.
     Other,
 }

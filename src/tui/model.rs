@@ -119,6 +119,10 @@ pub struct Model {
     pub layers: Vec<Layer>,
     /// What is being typed, when it isn't in a form.
     pub drafts: Drafts,
+    /// When everything that is shown was last asked for.
+    pub refreshed_at: Option<Tick>,
+    /// When it is to be asked for again.
+    pub refresh_due: Option<Tick>,
     /// Whether products are being asked for.
     pub completing: Asking,
     /// The scanner.
@@ -178,6 +182,8 @@ impl Model {
             log_focused: false,
             layers: Vec::new(),
             drafts: Drafts::default(),
+            refreshed_at: None,
+            refresh_due: None,
             completing: Asking::Idle,
             scanner: Scanner::default(),
             notice: None,

@@ -53,7 +53,7 @@ impl Screen {
             stage,
             keys,
             signals,
-            decoder: Decoder::new(wait),
+            decoder: Decoder::new(wait, surroundings.utf8),
             remote,
         })
     }

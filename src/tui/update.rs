@@ -51,7 +51,7 @@ pub fn wake_in(model: &Model) -> u64 {
     let every = if model.shows_seconds() { SECOND_MS } else { MINUTE_MS };
     let turn = every - model.now.wall.0.rem_euclid(every);
     let held = model.held.map(|(at, _)| at);
-    let due = [held, model.drafts.due_at(), model.scan_due_at()];
+    let due = [held, model.drafts.due_at(), model.scan_due_at(), model.refresh_due];
     let waits = due.into_iter().flatten().map(|at| at.since(model.now.tick));
     waits.chain(u64::try_from(turn)).min().unwrap_or(0)
 }
@@ -75,6 +75,9 @@ impl Model {
         let is_due = |at: Option<Tick>| at.is_some_and(|at| at <= now.tick);
         if is_due(self.drafts.due_at()) {
             self.keep_draft();
+        }
+        if is_due(self.refresh_due) {
+            self.refresh_all();
         }
         if is_due(self.scan_due_at()) {
             self.end_burst();
@@ -202,7 +205,7 @@ impl Model {
 
     /// Leaves the program; what is typed is kept.
     fn leave(&mut self) {
-        self.keep_draft();
+        self.keep_draft_now();
         self.held = None;
         self.quitting = true;
     }
@@ -210,7 +213,7 @@ impl Model {
     fn suspend(&mut self) {
         if self.suspension == Suspension::None {
             self.suspension = Suspension::Asked;
-            self.keep_draft();
+            self.keep_draft_now();
             self.send(Cmd::Suspend);
         }
     }

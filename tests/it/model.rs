@@ -745,12 +745,12 @@ impl State {
 }
 
 /// Explores all of a model and requires its properties; prints how large it was.
-fn exhaust(name: &str, branches: &[&'static str], faults: &[Fault], [sales, edits, waits, faulty]: [u8; 4]) {
+fn exhaust(name: &str, branches: &[&'static str], faults: &[Fault], [sales, edits, waits, blows]: [u8; 4]) {
     let left = Left {
         sales,
         edits,
         waits,
-        faults: faulty,
+        faults: blows,
     };
     let bounds = Bounds {
         branches: branches.to_vec(),

@@ -187,6 +187,12 @@ mod tests {
             sale(&[date, b"P\xff", b"6", b"1", b""]).unwrap_err(),
             "product: The text is not UTF-8."
         );
+        // A sale without a date was not made today.
+        assert!(
+            sale(&[b" ", b"PENS", b"6", b"1", b"0"])
+                .unwrap_err()
+                .starts_with("date: ")
+        );
         let both = sale(&[b"", b"PENS", b"-6", b"1", b"0"]).unwrap_err();
         assert!(both.contains("qty: ") && both.contains("date: "), "{both}");
     }

@@ -189,7 +189,7 @@ impl World {
 
     fn sell(&mut self, day: u8, now: Now) {
         let sale = self.branch.db.save_sale(&self.content(day), None, now.wall).unwrap();
-        assert_eq!(sale.id.get() as usize, self.sales.len() + 1, "ids have no gaps");
+        assert_eq!(place_of(sale.id), self.sales.len(), "ids have no gaps");
         self.sales.push(ModelSale {
             sale,
             place: Place::Outbox { cap: usize::MAX },
@@ -389,7 +389,7 @@ impl World {
         let size = self.batches[at].formed.batch.sales.len();
         let mut moves = Vec::new();
         for carried in self.batches[at].formed.batch.sales.clone() {
-            let row = carried.id.get() as usize - 1;
+            let row = place_of(carried.id);
             match &receipt.outcome {
                 Outcome::Unreadable => self.unread(at, row, &carried, size),
                 Outcome::Taken(taken) => {
@@ -477,7 +477,7 @@ impl World {
 
     fn retry(&mut self, pick: usize, now: Now) {
         let Some(at) = self.pick_sale(pick) else { return };
-        let retried = self.branch.db.retry(id(at as i64 + 1), now.wall).unwrap();
+        let retried = self.branch.db.retry(id_at(at), now.wall).unwrap();
         assert_eq!(retried, self.sales[at].place == Place::Rejected);
         if retried {
             self.sales[at].place = Place::Outbox { cap: usize::MAX };
@@ -487,7 +487,7 @@ impl World {
     fn resolve(&mut self, pick: usize, take_hq: bool, now: Now) {
         let Some(at) = self.pick_sale(pick) else { return };
         let choice = if take_hq { Choice::TakeHq } else { Choice::KeepMine };
-        let resolved = self.branch.db.resolve(id(at as i64 + 1), choice, now.wall).unwrap();
+        let resolved = self.branch.db.resolve(id_at(at), choice, now.wall).unwrap();
         let row = &self.sales[at];
         let Place::Conflict(held) = &row.place else {
             assert_eq!(resolved, row.sale);
@@ -519,9 +519,8 @@ impl World {
 
     fn kind(&self, row: &ModelSale) -> SyncKind {
         match &row.place {
-            Place::Outbox { .. } => SyncKind::Pending,
             Place::Batch(batch) if self.batches[*batch].life == Life::Open => SyncKind::Sent,
-            Place::Batch(_) => SyncKind::Pending,
+            Place::Outbox { .. } | Place::Batch(_) => SyncKind::Pending,
             Place::Rejected => SyncKind::Rejected,
             Place::Conflict(_) => SyncKind::Conflict,
             Place::Acked => SyncKind::Acked,
@@ -616,4 +615,14 @@ proptest! {
             world.step(step);
         }
     }
+}
+
+/// Where the model keeps the sale with this id.
+fn place_of(id: SaleId) -> usize {
+    usize::try_from(id.get()).unwrap() - 1
+}
+
+/// The id of the sale at this place of the model.
+fn id_at(place: usize) -> SaleId {
+    id(i64::try_from(place).unwrap() + 1)
 }

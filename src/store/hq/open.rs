@@ -2,34 +2,23 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use diesel::connection::SimpleConnection;
-use diesel::migration::MigrationSource;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::Sqlite;
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use super::schema::{hq, replaced_stores};
 use super::{HqDb, transaction};
 use crate::domain::ids::StoreId;
 use crate::domain::time::UtcMillis;
+use crate::store::sqlite::{self, Access};
 use crate::store::{OpenError, StoreError};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/hq/sqlite");
 
-/// Versions before this one could damage a database that two programs write (the WAL-reset bug).
-const OLDEST_SQLITE: &str = "3.51.3";
-
-/// How long a step waits for another program's transaction, in milliseconds.
-const BUSY_MS: u32 = 5_000;
-
-/// The order matters: a switch to WAL must already know how long to wait, and a commit must be on the disk before a receipt says so.
-const SETTINGS: &str =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
+/// Two tables that only head office's database has.
+const MARKS: [&str; 2] = ["hq", "sale_conflicts"];
 
 /// The most databases that one can be started to replace; every receipt names them all.
 const MAX_REPLACED: usize = 32;
@@ -47,8 +36,8 @@ impl HqDb {
         let mut draft = path.as_os_str().to_owned();
         draft.push(format!(".making-{store}"));
         let draft = PathBuf::from(draft);
-        let made =
-            make(&draft, store, now).and_then(|()| publish(&draft, path).map_err(|source| file_error(path, source)));
+        let made = make(&draft, store, now)
+            .and_then(|()| publish(&draft, path).map_err(|source| sqlite::file_error(path, source)));
         // What is left of a draft is of no use to anybody; what can't be removed now does no harm.
         let _ = fs::remove_file(&draft);
         made?;
@@ -60,21 +49,11 @@ impl HqDb {
     /// # Errors
     /// When there is none, or it can't be opened or brought up to date.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        match path.try_exists() {
-            Ok(true) => {}
-            Ok(false) => return Err(OpenError::NoDatabase { path: path.into() }),
-            Err(source) => return Err(file_error(path, source)),
-        }
-        let mut conn = connect(path)?;
-        match tables(&mut conn, path)? {
-            Tables::Ours => {}
-            // Whoever was making it has not come far, or never will.
-            Tables::None => return Err(OpenError::NoDatabase { path: path.into() }),
-            Tables::Foreign => return Err(OpenError::NotOurs { path: path.into() }),
-        }
-        if pending_migrations(&mut conn, path)? {
+        let mut conn = sqlite::connect_existing(path, Access::Write, MARKS)?;
+        sqlite::settle_in(&mut conn)?;
+        if sqlite::has_pending(&mut conn, &MIGRATIONS, path)? {
             // In one transaction, so that of two newer programs one migrates and the other finds it done.
-            conn.immediate_transaction(|conn| migrate(conn, path))?;
+            conn.immediate_transaction(|conn| sqlite::migrate(conn, MIGRATIONS, path))?;
         }
         Self::ready(conn, path)
     }
@@ -135,9 +114,10 @@ pub enum ReplaceError {
 
 /// Makes the whole database in a file that nobody else knows, so that nobody finds one half made.
 fn make(draft: &Path, store: StoreId, now: UtcMillis) -> Result<(), OpenError> {
-    make_file(draft).map_err(|source| file_error(draft, source))?;
-    let mut conn = connect(draft)?;
-    migrate(&mut conn, draft)?;
+    make_file(draft).map_err(|source| sqlite::file_error(draft, source))?;
+    let mut conn = sqlite::connect(draft, Access::Write)?;
+    sqlite::settle_in(&mut conn)?;
+    sqlite::migrate(&mut conn, MIGRATIONS, draft)?;
     transaction::immediate(&mut conn, |conn| {
         diesel::insert_into(hq::table)
             .values((
@@ -162,7 +142,7 @@ fn publish(draft: &Path, path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
         Ok(()) => {}
     }
-    File::open(folder_of(path))?.sync_all()
+    File::open(sqlite::folder_of(path))?.sync_all()
 }
 
 fn replaced(conn: &mut SqliteConnection) -> Result<Vec<StoreId>, StoreError> {
@@ -179,144 +159,13 @@ fn store_id(bytes: &[u8]) -> Result<StoreId, StoreError> {
         .map_err(|_| StoreError::nonsense(format!("a store id of {} bytes", bytes.len())))
 }
 
-fn connect(path: &Path) -> Result<SqliteConnection, OpenError> {
-    let mut conn = SqliteConnection::establish(&uri(path)).map_err(|source| OpenError::Connect {
-        path: path.into(),
-        source,
-    })?;
-    check_sqlite(&mut conn, path)?;
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MS}"))
-        .and_then(|()| conn.batch_execute(SETTINGS))
-        .map_err(|error| refine(error, path))?;
-    Ok(conn)
-}
-
-/// The file as SQLite takes it with options; whatever could mean something else in a URI is written as its code.
-fn uri(path: &Path) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(byte);
-    let coded = path.as_os_str().as_bytes().iter().map(|byte| {
-        if plain(byte) {
-            char::from(*byte).to_string()
-        } else {
-            format!("%{byte:02x}")
-        }
-    });
-    format!("file:{}?mode=rw", coded.collect::<String>())
-}
-
-#[derive(QueryableByName)]
-struct OneText {
-    #[diesel(sql_type = Text)]
-    text: String,
-}
-
-#[derive(QueryableByName)]
-struct TableCounts {
-    #[diesel(sql_type = BigInt)]
-    all_tables: i64,
-    #[diesel(sql_type = BigInt)]
-    ours: i64,
-}
-
-fn check_sqlite(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let found: OneText = diesel::sql_query("SELECT sqlite_version() AS text")
-        .get_result(conn)
-        .map_err(|error| refine(error, path))?;
-    let numbers = |text: &str| {
-        text.split('.')
-            .map(|part| part.parse().unwrap_or(0))
-            .collect::<Vec<u32>>()
-    };
-    if numbers(&found.text) < numbers(OLDEST_SQLITE) {
-        return Err(OpenError::OldSqlite {
-            found: found.text,
-            wanted: OLDEST_SQLITE,
-        });
-    }
-    Ok(())
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Tables {
-    None,
-    Ours,
-    Foreign,
-}
-
-fn tables(conn: &mut SqliteConnection, path: &Path) -> Result<Tables, OpenError> {
-    let counts: TableCounts = diesel::sql_query(
-        "SELECT count(*) AS all_tables, count(*) FILTER (WHERE name IN ('hq', 'sale_conflicts')) AS ours FROM sqlite_master",
-    )
-    .get_result(conn)
-    .map_err(|error| refine(error, path))?;
-    Ok(match (counts.all_tables, counts.ours) {
-        (0, _) => Tables::None,
-        (_, 2) => Tables::Ours,
-        (_, _) => Tables::Foreign,
-    })
-}
-
-/// A file that is no database at all is told apart from a database that is damaged.
-fn refine(error: diesel::result::Error, path: &Path) -> OpenError {
-    match StoreError::from(error) {
-        StoreError::Damaged(source) if source.to_string().contains("not a database") => {
-            OpenError::NotOurs { path: path.into() }
-        }
-        error => OpenError::Store(error),
-    }
-}
-
-fn pending_migrations(conn: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
-    let applied: Vec<OneText> =
-        diesel::sql_query("SELECT version AS text FROM __diesel_schema_migrations").load(conn)?;
-    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(|source| migrate_error(path, source))?;
-    let known: Vec<String> = known
-        .iter()
-        .map(|migration| migration.name().version().to_string())
-        .collect();
-    match applied.iter().find(|applied| !known.contains(&applied.text)) {
-        Some(newer) => Err(OpenError::Newer {
-            path: path.into(),
-            version: newer.text.clone(),
-        }),
-        None => Ok(applied.len() < known.len()),
-    }
-}
-
-fn migrate(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    conn.run_pending_migrations(MIGRATIONS)
-        .map(|_| ())
-        .map_err(|source| migrate_error(path, source))
-}
-
 /// Makes the file, and the folders above it; all branches' sales are nobody else's business.
 fn make_file(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder_of(path))?;
+    fs::create_dir_all(sqlite::folder_of(path))?;
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o640)
         .open(path)
         .map(|_| ())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-fn file_error(path: &Path, source: io::Error) -> OpenError {
-    OpenError::File {
-        path: path.into(),
-        source,
-    }
-}
-
-fn migrate_error(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> OpenError {
-    OpenError::Migrate {
-        path: path.into(),
-        source,
-    }
 }

@@ -177,7 +177,7 @@ impl Action {
         matches!(self, Self::Quit | Self::Agree | Self::TakeHq | Self::KeepMine)
     }
 
-    /// Whether it changes sales, so that a read-only screen refuses it.
+    /// Whether it changes or sends sales, so that a read-only screen refuses it.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(
@@ -189,6 +189,7 @@ impl Action {
                 | Self::Retry
                 | Self::RetryAll
                 | Self::Resolve
+                | Self::SyncNow
                 | Self::TakeHq
                 | Self::KeepMine
         )

@@ -1,5 +1,5 @@
-//! What is typed and not yet saved: when it is to be kept, and what waits to be taken up again. There is one draft at a time, so nothing typed can be pushed out by
-//! something else.
+//! What is typed and not yet saved: when it is to be kept, and what waits to be taken up again. A new form takes up what waits before anything else is typed, so nothing
+//! that was typed is pushed out.
 
 use crate::domain::draft::Draft;
 use crate::domain::ids::{Revision, SaleId};
@@ -11,8 +11,8 @@ const KEEP_AFTER_MS: u64 = 250;
 /// The draft.
 #[derive(Debug, Default)]
 pub struct Drafts {
-    /// A draft that no form shows.
-    pub waiting: Option<Waiting>,
+    /// Drafts that no form shows, the last one left on top. There is hardly ever more than one: only when a dead screen's draft arrives while something is typed.
+    pub waiting: Vec<Waiting>,
     /// Since when what is typed differs from what is kept.
     pub dirty_since: Option<Tick>,
     /// Whether a draft is being kept right now.

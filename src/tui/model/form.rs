@@ -229,6 +229,17 @@ impl Form {
         self.suggest_nothing();
     }
 
+    /// Chooses the next suggestion, or the one before; above the first one is what was typed.
+    pub fn choose(&mut self, down: bool) {
+        let last = self.suggestions.len().saturating_sub(1);
+        self.chosen = match (self.chosen, down) {
+            (None, true) => Some(0),
+            (None | Some(0), false) => None,
+            (Some(place), true) => Some((place + 1).min(last)),
+            (Some(place), false) => Some(place - 1),
+        };
+    }
+
     /// Drops the suggestions.
     pub fn suggest_nothing(&mut self) {
         self.suggestions.clear();

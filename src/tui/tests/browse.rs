@@ -20,6 +20,7 @@ impl Counter {
         let content = self.desk.rows[0].sale.content.clone();
         self.desk.insert(content, UtcMillis(1));
         self.tell(Msg::Answer(Answer::Changed));
+        self.wait(200);
     }
 }
 
@@ -147,19 +148,20 @@ fn an_answer_about_another_table_changes_nothing() {
     let mut counter = counter(60);
     counter.prompt = false;
     counter.tell(Msg::Answer(Answer::Changed));
-    let stale = counter
-        .waiting
-        .iter()
-        .find(|cmd| matches!(cmd, Cmd::LoadPage { .. }))
-        .cloned()
-        .unwrap();
-    counter.prompt = true;
+    let is_page = |cmd: &Cmd| matches!(cmd, Cmd::LoadPage { .. });
+    let stale = counter.waiting.iter().position(is_page).unwrap();
+    let stale = counter.waiting.remove(stale);
     counter.keys("/");
     counter.type_text("pens");
-    let answers = counter.desk.execute(stale, UtcMillis(0));
-    for answer in answers {
+    assert!(counter.waiting.iter().any(is_page), "the new question is under way");
+    let before: Vec<_> = counter.model.table.rows.iter().map(|row| row.sale.id).collect();
+    counter.desk.rows.truncate(10);
+    for answer in counter.desk.execute(stale, UtcMillis(0)) {
         counter.tell(Msg::Answer(answer));
     }
+    let after: Vec<_> = counter.model.table.rows.iter().map(|row| row.sale.id).collect();
+    assert_eq!(after, before);
+    counter.answer();
     assert!(
         counter
             .model
@@ -287,4 +289,21 @@ fn what_cannot_be_read_is_said_and_never_green() {
         !text.contains("IN STEP") && text.contains("can't be read: the disk is gone"),
         "{text}"
     );
+}
+
+#[test]
+fn a_flood_of_changes_is_looked_at_ten_times_a_second() {
+    let mut counter = counter(50);
+    counter.asked.clear();
+    for _ in 0..1_000 {
+        counter.wait(1);
+        counter.tell(Msg::Answer(Answer::Changed));
+    }
+    counter.wait(200);
+    let looks = counter
+        .asked
+        .iter()
+        .filter(|cmd| matches!(cmd, Cmd::LoadStatus))
+        .count();
+    assert!((9..=12).contains(&looks), "{looks} looks in a second");
 }

@@ -331,3 +331,35 @@ fn a_date_typed_the_french_way_is_understood() {
     assert_eq!(crate::domain::time::wall_text(date), "2026-11-21 09:30:00");
     assert!(counter.desk.rows[0].sale.updated_at > UtcMillis(0));
 }
+
+#[test]
+fn a_draft_that_arrives_while_one_types_waits_below() {
+    let mut desk = FakeDesk::with_sales(3);
+    desk.left_draft = Some(KeptDraft {
+        screen: "dead".into(),
+        draft: Draft {
+            product: "LAMP".into(),
+            ..Draft::default()
+        },
+        editing: None,
+        at: super::wall("2026-11-22 13:55"),
+    });
+    let mut counter = Counter::open(FakeDesk::with_sales(3), (100, 28));
+    counter.keys("a");
+    counter.type_text("SOAP");
+    counter.desk.left_draft = desk.left_draft;
+    let answers = counter.desk.execute(Cmd::AdoptDraft, UtcMillis(0));
+    for answer in answers {
+        counter.tell(Msg::Answer(answer));
+    }
+    counter.keys("Tab 1 Tab 2 Ctrl+S");
+    assert_eq!(counter.desk.rows.last().unwrap().sale.content.product, "SOAP");
+    counter.wait(300);
+    assert_eq!(
+        counter.desk.draft.clone().unwrap().0.product,
+        "LAMP",
+        "what still waits is kept"
+    );
+    counter.keys("Esc a");
+    assert_eq!(counter.form().draft().product, "LAMP");
+}

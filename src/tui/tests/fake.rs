@@ -216,7 +216,7 @@ impl FakeDesk {
             }
             Cmd::DropDraft => {
                 self.draft = None;
-                return Vec::new();
+                Answer::DraftKept(Ok(()))
             }
             Cmd::AdoptDraft => {
                 let left = self.left_draft.take();

@@ -161,8 +161,23 @@ fn a_held_arrow_letter_still_moves() {
 fn a_scan_over_a_question_answers_nothing() {
     let mut counter = counter();
     counter.keys("d");
+    counter.scan("y4006381");
+    assert_eq!(counter.model.context(), Context::Confirm);
     counter.scan("qdyqdy12");
+    counter.wait(500);
     assert_eq!(counter.model.context(), Context::Confirm);
     assert!(!changes(&counter));
     assert_eq!(counter.notice(), "1 scan waits for the next sale.");
+}
+
+#[test]
+fn what_is_scanned_over_the_table_neither_sorts_nor_sends() {
+    let mut counter = counter();
+    counter.desk.set_sync(20, super::fake::too_far_ahead());
+    let sort = counter.model.table.sort;
+    counter.scan("4rRsoOlxt");
+    counter.wait(500);
+    let sends = |cmd: &Cmd| matches!(cmd, Cmd::Retry(_) | Cmd::RetryAll(_) | Cmd::SyncNow);
+    assert!(!counter.asked.iter().any(sends));
+    assert_eq!((counter.model.table.sort, counter.model.log_focused), (sort, false));
 }

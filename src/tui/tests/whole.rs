@@ -225,7 +225,7 @@ fn play<F: Future<Output = Rig>>(size: (u16, u16), remote: bool, script: impl Fn
         let weak_answers = rig.answers.as_ref().unwrap().downgrade();
         let executor = execute(clerk.commands, weak_answers, rig.work.clone());
         let screen = async move {
-            let (mut wires, mut decoder) = (wires, Decoder::new(ESC_WAIT_MS));
+            let (mut wires, mut decoder) = (wires, Decoder::new(ESC_WAIT_MS, true));
             let mut model = Model::new(settings, now(), Size::ZERO);
             run(&mut model, &mut stage, &mut wires, &mut decoder, pace, now)
                 .await

@@ -1,6 +1,7 @@
 //! What the executor's answers change. An answer to a question that nobody asks any more changes nothing.
 
 use super::super::desk::{Answer, ChangeProblem, Cmd, Question};
+use super::super::keymap::{Action, Context};
 use super::super::model::board::Asking;
 use super::super::model::drafts::Waiting;
 use super::super::model::layers::Layer;
@@ -11,10 +12,15 @@ use crate::domain::read::{KeptDraft, Page, Story};
 use crate::domain::sale::Sale;
 use crate::text::Key;
 
+/// How long what is shown may be older than what is known while changes come one after the other, in milliseconds.
+const REFRESH_MS: u64 = 100;
+/// The same over a slow line, where nothing is drawn more often anyway.
+const REMOTE_REFRESH_MS: u64 = 1_000;
+
 impl Model {
     pub(super) fn on_answer(&mut self, answer: Answer) {
         match answer {
-            Answer::Changed => self.refresh_all(),
+            Answer::Changed => self.refresh_soon(),
             Answer::Status(status) => {
                 self.board.take(self.now.tick, *status);
                 self.note_top();
@@ -51,8 +57,24 @@ impl Model {
         }
     }
 
+    /// Asks anew for what is shown, but not at every one of many changes.
+    fn refresh_soon(&mut self) {
+        let pause = if self.settings.remote {
+            REMOTE_REFRESH_MS
+        } else {
+            REFRESH_MS
+        };
+        let due = self.refreshed_at.map(|at| at.plus(pause));
+        match due.filter(|due| *due > self.now.tick) {
+            Some(due) => self.refresh_due = Some(due),
+            None => self.refresh_all(),
+        }
+    }
+
     /// Asks anew for everything that is shown.
     pub(super) fn refresh_all(&mut self) {
+        self.refreshed_at = Some(self.now.tick);
+        self.refresh_due = None;
         self.ask_status();
         self.want(Want::Refresh);
         self.ask_log();
@@ -122,26 +144,22 @@ impl Model {
         self.complain(self.settings.text.say(Key::NoticeDatabase, &[("why", why.into())]));
     }
 
-    /// A dead screen's draft is offered, not forced upon anybody. What is typed here meanwhile goes before it: then it stays in the database until the next start.
+    /// A dead screen's draft is offered, not forced upon anybody: it waits below what is typed here meanwhile.
     fn on_draft(&mut self, draft: Option<Box<KeptDraft>>) {
         let Some(draft) = draft else { return };
         self.drafts.kept = true;
         let at = self.settings.text.moment((self.settings.local)(draft.at));
-        let busy = self.layers.iter().any(|layer| matches!(layer, Layer::Form(_)));
-        if busy || self.drafts.waiting.is_some() {
-            return;
-        }
-        self.drafts.waiting = Some(Waiting {
+        let waiting = Waiting {
             draft: draft.draft,
             editing: draft.editing,
-        });
+        };
+        self.drafts.waiting.insert(0, waiting);
         let key = self.key_for_new_sale();
         let values = [("at", &at), ("key", &key)].map(|(slot, value)| (slot, value.into()));
         self.notify(self.settings.text.say(Key::NoticeDraftOffered, &values));
     }
 
     fn key_for_new_sale(&self) -> String {
-        use super::super::keymap::{Action, Context};
         self.settings.keymap.key_for(Context::Table, Action::NewSale)
     }
 
@@ -157,8 +175,11 @@ impl Model {
                 self.on_code_trouble();
                 self.complain_of_database(&why);
             }
-            Question::Products => self.completing = Asking::Idle,
-            Question::Other => self.complain_of_database(&why),
+            Question::Other => {
+                // It may have been a completion, which is asked for again with the next key.
+                self.completing = Asking::Idle;
+                self.complain_of_database(&why);
+            }
         }
     }
 }

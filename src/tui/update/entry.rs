@@ -3,11 +3,12 @@
 use super::super::desk::{ChangeProblem, Cmd};
 use super::super::key::{Input, Press};
 use super::super::keymap::{Action, Context};
-use super::super::model::Model;
+use super::super::model::board::Asking;
 use super::super::model::drafts::Waiting;
 use super::super::model::form::{Form, Purpose};
 use super::super::model::layers::Layer;
 use super::super::model::table::Want;
+use super::super::model::{Model, field};
 use crate::domain::draft::{Defaults, Draft, Field};
 use crate::domain::read::KnownProduct;
 use crate::domain::sale::Sale;
@@ -48,7 +49,7 @@ impl Model {
 
     /// Opens the form with the draft that waits, if one does.
     fn take_up_draft(&mut self) -> bool {
-        let Some(Waiting { draft, editing }) = self.drafts.waiting.take() else {
+        let Some(Waiting { draft, editing }) = self.drafts.waiting.pop() else {
             return false;
         };
         let text = &self.settings.text;
@@ -67,62 +68,69 @@ impl Model {
     }
 
     pub(super) fn act_in_form(&mut self, action: Action) {
-        let defaults = self.defaults();
-        let text = self.settings.text.clone();
-        let Some(form) = self.form_mut() else { return };
+        let suggests = self.form().is_some_and(|form| !form.suggestions.is_empty());
+        let Some(focus) = self.form().map(|form| form.focus) else {
+            return;
+        };
+        let last = Field::ALL.len() - 1;
         match action {
-            Action::Next => {
-                let chosen = self.accept_suggestion();
-                let Some(form) = self.form_mut() else { return };
-                let right = form.judge(form.focused(), &defaults, &text, true);
-                let last = form.focus + 1 == Field::ALL.len();
-                match (right, last) {
-                    (true, true) => self.save(),
-                    (true, false) => form.go_to(form.focus + 1),
-                    (false, _) => {}
-                }
-                if chosen {
-                    self.touch_draft();
-                }
-            }
-            Action::Forward | Action::Previous => {
-                let step = if action == Action::Forward {
-                    1
-                } else {
-                    Field::ALL.len() - 1
-                };
-                if action == Action::Forward && self.accept_suggestion() {
-                    self.touch_draft();
-                }
-                let Some(form) = self.form_mut() else { return };
-                form.judge(form.focused(), &defaults, &text, false);
-                form.go_to((form.focus + step) % Field::ALL.len());
-            }
-            Action::Up | Action::Down if !form.suggestions.is_empty() => {
-                let count = form.suggestions.len();
-                form.chosen = match (form.chosen, action == Action::Down) {
-                    (None, true) => Some(0),
-                    (None | Some(0), false) => None,
-                    (Some(place), true) => Some((place + 1).min(count - 1)),
-                    (Some(place), false) => Some(place - 1),
-                };
-            }
-            Action::Up | Action::Down => {
-                form.judge(form.focused(), &defaults, &text, false);
-                let step = if action == Action::Down { 1 } else { -1 };
-                form.go_to(form.focus.saturating_add_signed(step));
-            }
+            Action::Next => self.go_on(),
+            Action::Forward if focus == last => self.go_to_field(0),
+            Action::Forward => self.go_to_field(focus + 1),
+            Action::Previous => self.go_to_field(focus.checked_sub(1).unwrap_or(last)),
+            Action::Up | Action::Down if suggests => self.choose_suggestion(action == Action::Down),
+            Action::Up => self.go_to_field(focus.saturating_sub(1)),
+            Action::Down => self.go_to_field((focus + 1).min(last)),
             Action::Save => self.save(),
             Action::Undo => self.undo(),
-            Action::Discard => {
-                form.clear();
-                self.touch_draft();
-                let key = self.settings.keymap.key_for(Context::Form, Action::Undo);
-                self.notify(self.settings.text.say(Key::NoticeCleared, &[("key", (&key).into())]));
-            }
+            Action::Discard => self.discard(),
             Action::FillLast => self.send(Cmd::LoadLastSale),
             Action::Leave => self.leave_form(),
             _ => {}
+        }
+    }
+
+    /// Goes to the next field, and from the last one saves.
+    fn go_on(&mut self) {
+        let at_last = self.form().is_some_and(|form| form.focus + 1 == Field::ALL.len());
+        if self.leave_field(true) && at_last {
+            self.save();
+        }
+    }
+
+    fn choose_suggestion(&mut self, down: bool) {
+        if let Some(form) = self.form_mut() {
+            form.choose(down);
+        }
+    }
+
+    fn discard(&mut self) {
+        let Some(form) = self.form_mut() else { return };
+        form.clear();
+        self.touch_draft();
+        let key = self.settings.keymap.key_for(Context::Form, Action::Undo);
+        self.notify(self.settings.text.say(Key::NoticeCleared, &[("key", (&key).into())]));
+    }
+
+    /// Takes the suggestion that is meant, and looks at what stands in the field with the focus; if that is right, goes to the next one. Tells whether it is.
+    fn leave_field(&mut self, insist: bool) -> bool {
+        if self.accept_suggestion() {
+            self.touch_draft();
+        }
+        let (defaults, text) = (self.defaults(), self.settings.text.clone());
+        let Some(form) = self.form_mut() else { return false };
+        let right = form.judge(form.focused(), &defaults, &text, insist);
+        if right && form.focus + 1 < Field::ALL.len() {
+            form.go_to(form.focus + 1);
+        }
+        right
+    }
+
+    /// Goes to a field, whatever stands in the one that is left: it is looked at, and what is wrong is said.
+    fn go_to_field(&mut self, focus: usize) {
+        self.leave_field(false);
+        if let Some(form) = self.form_mut() {
+            form.go_to(focus);
         }
     }
 
@@ -142,7 +150,7 @@ impl Model {
         };
         self.drafts.dirty_since = Some(self.now.tick);
         if !form.is_untouched() && !form.draft().is_empty() {
-            self.drafts.waiting = Some(Waiting {
+            self.drafts.waiting.push(Waiting {
                 draft: form.draft(),
                 editing: form.editing(),
             });
@@ -163,7 +171,7 @@ impl Model {
         });
     }
 
-    fn change_field(&mut self, typing: bool, change: impl FnOnce(&mut super::super::model::field::Field) -> bool) {
+    fn change_field(&mut self, typing: bool, change: impl FnOnce(&mut field::Field) -> bool) {
         let defaults = self.defaults();
         let text = self.settings.text.clone();
         let Some(form) = self.form_mut() else { return };
@@ -201,7 +209,7 @@ impl Model {
     pub(super) fn on_products(&mut self, typed: &str, products: Vec<KnownProduct>) {
         let again = self.completing.answered();
         let Some(form) = self.form_mut() else {
-            self.completing = super::super::model::board::Asking::Idle;
+            self.completing = Asking::Idle;
             return;
         };
         let now = form.field(Field::Product).text().to_owned();
@@ -211,7 +219,7 @@ impl Model {
             form.chosen = None;
         }
         if again && now.trim().is_empty() {
-            self.completing = super::super::model::board::Asking::Idle;
+            self.completing = Asking::Idle;
         } else if again {
             self.send(Cmd::LoadProducts(now));
         }
@@ -324,6 +332,10 @@ impl Model {
             return;
         };
         let was_new = form.purpose == Purpose::New;
+        if !self.drafts.waiting.is_empty() {
+            // Saving has dropped what was kept; what still waits is kept instead.
+            self.drafts.touch(self.now.tick);
+        }
         if was_new {
             // The next sale can be typed at once.
             let next = Form::of(Purpose::New, &Draft::default());

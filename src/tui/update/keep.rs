@@ -13,7 +13,14 @@ impl Model {
 
     /// Keeps what is typed, if it differs from what is kept. One is kept at a time; the last one that was typed is always kept in the end.
     pub(super) fn keep_draft(&mut self) {
-        if self.drafts.keeping || self.drafts.dirty_since.is_none() {
+        if !self.drafts.keeping {
+            self.keep_draft_now();
+        }
+    }
+
+    /// Keeps what is typed even while something is being kept: there may be no later.
+    pub(super) fn keep_draft_now(&mut self) {
+        if self.drafts.dirty_since.is_none() {
             return;
         }
         self.drafts.dirty_since = None;
@@ -32,6 +39,7 @@ impl Model {
         self.drafts.dirty_since = None;
         if self.drafts.kept {
             self.drafts.kept = false;
+            self.drafts.keeping = true;
             self.send(Cmd::DropDraft);
         }
     }
@@ -42,13 +50,12 @@ impl Model {
             Layer::Form(form) => Some(form),
             _ => None,
         });
-        let Some(form) = form else {
-            return self.drafts.waiting.clone();
-        };
-        (!form.is_untouched() && !form.draft().is_empty()).then(|| Waiting {
+        let form = form.filter(|form| !form.is_untouched() && !form.draft().is_empty());
+        let typed = form.map(|form| Waiting {
             draft: form.draft(),
             editing: form.editing(),
-        })
+        });
+        typed.or_else(|| self.drafts.waiting.last().cloned())
     }
 
     pub(super) fn on_draft_kept(&mut self, result: Result<(), String>) {

@@ -13,6 +13,10 @@ use crate::tui::theme::Role;
 
 /// The least width of the product's column while others can still give way.
 const MIN_PRODUCT: u16 = 18;
+/// The width of the product's column with which others may grow too.
+const ROOMY_PRODUCT: u16 = 24;
+/// The most columns of a region.
+const MAX_REGION: u16 = 16;
 /// The mark of the selected row and the space behind it.
 const MARK: u16 = 2;
 const GAP: u16 = 2;
@@ -148,25 +152,38 @@ impl Column {
 
 /// The columns that fit, each with its place and its width.
 fn places(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16, u16)> {
-    let needs = |column: Column| {
-        let grows = column.is_number() || matches!(column, Column::Date | Column::ShortDate | Column::Sync);
-        let widest = rows
-            .iter()
-            .filter(|_| grows)
-            .map(|row| columns(&cell(model, row, column)))
-            .max();
-        // Every state fits, whichever are in sight, so that the columns stand still.
-        let states = SyncKind::ALL.iter().filter(|_| column == Column::Sync);
-        let state = states
-            .map(|kind| columns(model.settings.text.sync_state(*kind)) + 2)
-            .max();
-        column.width().max(widest.unwrap_or(0)).max(state.unwrap_or(0))
+    let mut shown = shown(model, rows, width);
+    let all = total(&shown);
+    let mut spare = (width - 1).saturating_sub(all);
+    let lacking = all.saturating_sub(width - 1);
+    let regions = rows.iter().map(|row| columns(&row.sale.content.region));
+    let region = regions.max().unwrap_or(0).min(MAX_REGION);
+    for (column, width) in &mut shown {
+        // Of the room to spare the region takes what it needs, once the product has enough; the product takes the rest.
+        if *column == Column::Region {
+            let beyond = spare.saturating_sub(ROOMY_PRODUCT - MIN_PRODUCT);
+            let more = region.saturating_sub(*width).min(beyond);
+            *width += more;
+            spare -= more;
+        }
+    }
+    let mut x = MARK;
+    let place = |(column, width): (Column, u16)| {
+        let width = match column {
+            Column::Product => (width + spare).saturating_sub(lacking),
+            _ => width,
+        };
+        let at = (column, x, width);
+        x += width + GAP;
+        at
     };
+    shown.into_iter().map(place).collect()
+}
+
+/// The columns that fit, each with the width that it needs.
+fn shown(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16)> {
+    let needs = |column: Column| needed(model, rows, column);
     let mut shown: Vec<_> = ALL.iter().map(|column| (*column, needs(*column))).collect();
-    let total = |shown: &[(Column, u16)]| {
-        let widths: u16 = shown.iter().map(|(_, width)| *width).sum();
-        MARK + widths + GAP * (u16::try_from(shown.len()).unwrap_or(0) - 1)
-    };
     for (column, instead) in GIVES_WAY {
         if total(&shown) < width {
             break;
@@ -181,20 +198,25 @@ fn places(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16, u16)
             }
         }
     }
-    let spare = (width - 1).saturating_sub(total(&shown));
-    let lacking = total(&shown).saturating_sub(width - 1);
-    let mut x = MARK;
-    let mut place = |(column, width): (Column, u16)| {
-        let width = if column == Column::Product {
-            (width + spare).saturating_sub(lacking)
-        } else {
-            width
-        };
-        let at = (column, x, width);
-        x += width + GAP;
-        at
-    };
-    shown.into_iter().map(&mut place).collect()
+    shown
+}
+
+fn total(shown: &[(Column, u16)]) -> u16 {
+    let widths: u16 = shown.iter().map(|(_, width)| *width).sum();
+    MARK + widths + GAP * u16::try_from(shown.len()).unwrap_or(0).saturating_sub(1)
+}
+
+/// The width that a column needs: numbers, dates and states are never cut.
+fn needed(model: &Model, rows: &[SaleRow], column: Column) -> u16 {
+    let is_whole = column.is_number() || matches!(column, Column::Date | Column::ShortDate | Column::Sync);
+    let cells = rows.iter().filter(|_| is_whole);
+    let widest = cells.map(|row| columns(&cell(model, row, column))).max();
+    // Every state fits, whichever are in sight, so that the columns stand still.
+    let states = SyncKind::ALL.iter().filter(|_| column == Column::Sync);
+    let state = states
+        .map(|kind| columns(model.settings.text.sync_state(*kind)) + 2)
+        .max();
+    column.width().max(widest.unwrap_or(0)).max(state.unwrap_or(0))
 }
 
 fn name(model: &Model, column: Column) -> String {

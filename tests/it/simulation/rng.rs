@@ -1,4 +1,4 @@
-//! Random numbers that are the same for the same seed, for ever (SplitMix64, Steele, Lea and Flood 2014).
+//! Random numbers that are the same for the same seed, for ever (`SplitMix64`, Steele, Lea and Flood 2014).
 
 #[derive(Debug)]
 pub(crate) struct Rng(u64);

@@ -43,8 +43,15 @@ pub(super) fn part(
     if is_current && (copied || !moves.is_empty()) {
         let new = LedgerId::from_random(now.luck);
         ledgers::begin(conn, new, now.wall)?;
-        let moved = moves.len() as u64;
-        log::write(conn, LogEvent::LedgerBegun { ledger: new, moved }, now.wall)?;
+        let count = moves.len() as u64;
+        log::write(
+            conn,
+            LogEvent::LedgerBegun {
+                ledger: new,
+                moved: count,
+            },
+            now.wall,
+        )?;
     }
     let Some(first) = moves.iter().min() else {
         return Ok(());

@@ -144,7 +144,7 @@ fn the_log_is_bounded_and_its_numbers_go_on() {
         })
         .unwrap();
     let lines = branch.db.log_tail(u32::MAX).unwrap();
-    assert_eq!(lines.len() as i64, MAX_LOG_LINES);
+    assert_eq!(i64::try_from(lines.len()).unwrap(), MAX_LOG_LINES);
     assert_eq!((lines[0].seq, lines.last().unwrap().seq), (6, MAX_LOG_LINES + 5));
 }
 

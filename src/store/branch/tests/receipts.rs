@@ -133,6 +133,47 @@ fn a_receipt_cannot_ack_what_its_batch_did_not_carry() {
 }
 
 #[test]
+fn a_receipt_for_another_revision_acks_nothing() {
+    let mut branch = Fixture::new();
+    branch.sell();
+    let formed = branch.form(1);
+    let newer = Run {
+        first: id(1),
+        count: 1,
+        revision: revision(2),
+    };
+    let outcome = Outcome::Taken(Taken {
+        stored: vec![newer],
+        ..Taken::default()
+    });
+    branch.settle(&receipt(&formed, 0, outcome));
+    assert_eq!(branch.state(1), "pending");
+}
+
+#[test]
+fn a_receipt_may_name_the_rows_of_a_batch_in_any_order_and_any_runs() {
+    let mut branch = Fixture::new();
+    (0..6).for_each(|_| drop(branch.sell()));
+    branch
+        .db
+        .save_edit(id(3), revision(1), &lantern(), None, at(2).wall)
+        .unwrap();
+    let formed = branch.form(1);
+    let run = |first, count, at| Run {
+        first: id(first),
+        count,
+        revision: revision(at),
+    };
+    let stored = vec![run(6, 1, 1), run(3, 1, 2), run(1, 1, 1), run(2, 1, 1), run(4, 2, 1)];
+    let outcome = Outcome::Taken(Taken {
+        stored,
+        ..Taken::default()
+    });
+    assert_eq!(branch.settle(&receipt(&formed, 0, outcome)), SAME);
+    assert!(branch.db.status().unwrap().in_step());
+}
+
+#[test]
 fn a_line_that_breaks_does_not_undo_the_halving() {
     let mut branch = Fixture::new();
     for _ in 0..4 {
@@ -356,6 +397,23 @@ fn a_sale_whose_key_hq_knows_as_another_sale_moves_to_the_annex_and_new_ones_get
     assert_eq!(again.batch.ledger, ledger);
     branch.settle(&receipt(&again, 0, all_stored(&again)));
     assert!(branch.db.status().unwrap().in_step());
+}
+
+#[test]
+fn a_conflict_of_a_sale_that_was_once_acked_is_for_a_person() {
+    let mut branch = Fixture::new();
+    branch.sell_acked(1, 1, 0);
+    let mine = branch
+        .db
+        .save_edit(id(1), revision(1), &lantern(), None, at(30).wall)
+        .unwrap();
+    let formed = branch.form(2);
+    let theirs = Sale {
+        created_at: UtcMillis(77),
+        ..mine
+    };
+    branch.settle(&receipt(&formed, 1, held(theirs)));
+    assert_eq!(branch.state(1), "conflict");
 }
 
 #[test]

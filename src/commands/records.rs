@@ -1,10 +1,11 @@
 //! A CSV file, record by record, in bounded memory whatever the file holds.
 //!
 //! The `csv` crate reads one record at a time here rather than the whole stream, because a quote that is never closed would otherwise swallow the
-//! rest of a file of any size into one field. What the fields mean is in [`super::columns`].
+//! rest of a file of any size into one field. What the fields mean is said by those who read them.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
@@ -12,6 +13,44 @@ use csv::ByteRecord;
 const MAX_RECORD_BYTES: usize = 64 * 1024;
 /// The most lines that a record with line breaks inside quotes may span.
 const MAX_RECORD_LINES: usize = 50;
+
+/// The most bytes of a spoilt line that are kept to show it.
+const MAX_SHOWN_BYTES: usize = 1_000;
+
+/// Why a file can't be read as a table.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The file can't be read.
+    #[error("{} can't be read", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file has no first line.
+    #[error("{} is empty: its first line must name the columns", path.display())]
+    Empty {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The file is not in UTF-8 at all.
+    #[error("{} is UTF-16: save it as UTF-8 (\"CSV UTF-8\")", path.display())]
+    Utf16 {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+impl TableError {
+    /// Says that a file can't be read.
+    pub(super) fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Unreadable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
 
 /// One record of a file, or what stands where one should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +112,22 @@ impl<R: BufRead> Records<R> {
     /// How many bytes have been read so far.
     pub(super) const fn bytes_read(&self) -> u64 {
         self.bytes_read
+    }
+
+    /// The first record: the names of the columns. `path` is for the error.
+    pub(super) fn header(&mut self, path: &Path) -> Result<ByteRecord, TableError> {
+        let first = self.next().map_err(TableError::unreadable(path))?;
+        let path = path.to_owned();
+        match first.map(|piece| piece.content) {
+            None => Err(TableError::Empty { path }),
+            Some(Content::Record(header))
+                if header[0].starts_with(b"\xff\xfe") || header[0].starts_with(b"\xfe\xff") =>
+            {
+                Err(TableError::Utf16 { path })
+            }
+            Some(Content::Record(header)) => Ok(header),
+            Some(Content::Unclosed(line) | Content::TooLong(line)) => Ok(shown(&line)),
+        }
     }
 
     /// The next record; `None` at the end.
@@ -179,6 +234,13 @@ fn split(record: &[u8], delimiter: u8) -> io::Result<ByteRecord> {
         .from_reader(record)
         .read_byte_record(&mut fields)?;
     Ok(fields)
+}
+
+/// A spoilt line as one field, without its line break.
+pub(super) fn shown(line: &[u8]) -> ByteRecord {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    vec![&line[..line.len().min(MAX_SHOWN_BYTES)]].into()
 }
 
 fn delimiter_of(header: &[u8]) -> u8 {
