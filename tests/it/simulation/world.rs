@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use branchline::domain::event::LinkTrouble;
-use branchline::domain::ids::{BranchCode, Revision, SaleId};
+use branchline::domain::ids::{BranchCode, Revision, SaleId, StoreId};
 use branchline::domain::money::Money;
 use branchline::domain::read::{Anchor, Filter, PageRequest, SaleRow, Sort};
 use branchline::domain::sale::{Sale, SaleContent};
@@ -34,6 +34,8 @@ const CODES: [&str; 3] = ["TUNIS-01", "SFAX-02", "TUNIS-01"];
 pub(crate) const POISON: &str = "POISON";
 /// How often everybody gets a turn to come to rest.
 const HEALING_ROUNDS: usize = 3_000;
+/// How much of each branch's log is shown for a seed that failed.
+const LOG_LINES: u32 = 40;
 
 pub(crate) struct World {
     pub(crate) rng: Rng,
@@ -57,6 +59,8 @@ struct Profile {
     crashes: usize,
     restores: usize,
     forgetful: Forgetful,
+    /// Whether receipts are lost on the way.
+    loses_receipts: bool,
 }
 
 /// Whose database is restored from a backup now and then.
@@ -98,7 +102,8 @@ pub(crate) struct Hq {
     /// What it held when it was last looked at; `None`: it has forgotten since.
     pub(crate) held: Option<Rc<AtHq>>,
     backup: Option<PathBuf>,
-    replaced: u8,
+    /// The databases that are gone for good. Whoever starts a new one names them all: a branch may have been away since the first.
+    gone: Vec<StoreId>,
 }
 
 pub(crate) fn limits() -> Limits {
@@ -139,7 +144,9 @@ impl World {
         } else {
             Forgetful::Branches
         };
+        let loses_receipts = matches!(forgetful, Forgetful::Branches) || rng.percent(30);
         let profile = Profile {
+            loses_receipts,
             lines: rng.below(25),
             crashes: rng.below(8),
             restores: rng.below(4),
@@ -154,7 +161,7 @@ impl World {
             rows: None,
             held: None,
             backup: None,
-            replaced: 0,
+            gone: Vec::new(),
         };
         let mut world = Self {
             rng,
@@ -456,7 +463,7 @@ impl World {
         let which = self.rng.below(receipts.len());
         match self.rng.below(7) {
             0 | 1 => self.cut(at),
-            2 => drop(receipts.remove(which)),
+            2 if self.profile.loses_receipts => drop(receipts.remove(which)),
             3 => receipts.extend(receipts.get(which).cloned().into_iter().collect::<Vec<_>>()),
             4 if waiting > 1 => {
                 let other = self.rng.below(waiting);
@@ -476,8 +483,11 @@ impl World {
             0..3 => self.offices[at].crash(),
             3 | 4 => self.hq_takes(2, true),
             _ => {
-                // The broker is lost whole.
-                self.broker = Broker::default();
+                // The broker is lost, and set up again.
+                self.broker.sales.clear();
+                if self.profile.loses_receipts {
+                    self.broker.receipts.clear();
+                }
                 (0..self.offices.len()).for_each(|at| self.cut(at));
             }
         }
@@ -488,7 +498,7 @@ impl World {
     fn amnesia_strikes(&mut self, at: usize) {
         match self.profile.forgetful {
             Forgetful::Hq if self.hq.backup.is_none() => self.back_up_hq(),
-            Forgetful::Hq if self.hq.replaced < 2 && self.rng.percent(20) => self.replace_hq(),
+            Forgetful::Hq if self.hq.gone.len() < 2 && self.rng.percent(20) => self.replace_hq(),
             Forgetful::Hq => self.restore_hq(),
             Forgetful::Branches if self.offices.len() < CODES.len() && self.rng.percent(30) => self.copy_branch(),
             Forgetful::Branches => self.restore_branch(at),
@@ -510,21 +520,18 @@ impl World {
     /// HQ's database is gone, and an empty one was started to replace it.
     fn replace_hq(&mut self) {
         self.hq_forgot = true;
-        let old = self
-            .hq
-            .db
-            .as_ref()
-            .expect("HQ's database is open between steps")
-            .store();
+        let old = self.hq.db.as_ref().expect("HQ's database is open between steps");
+        self.hq.gone.push(old.store());
         self.hq.close();
         self.hq.held = None;
         // A backup of the old one would be a stranger now.
         self.hq.backup = None;
-        self.hq.replaced += 1;
-        self.hq.path = self.dir.path().join(format!("hq-{}.db", self.hq.replaced));
+        self.hq.path = self.dir.path().join(format!("hq-{}.db", self.hq.gone.len()));
         let (bits, now) = (self.rng.bits(), self.wall());
         let mut db = HqDb::create(&self.hq.path, bits, now).unwrap();
-        db.replace(old, now).unwrap();
+        for old in &self.hq.gone {
+            db.replace(*old, now).unwrap();
+        }
         self.hq.db = Some(db);
     }
 
@@ -581,6 +588,18 @@ impl World {
     }
 
     /// Everything that is on its way arrives, and all that follows from it, before any time passes.
+    /// Whether what HQ forgot may have stayed unseen: `protocol::lineage` says that this takes receipts which were lost.
+    pub(crate) const fn may_have_forgotten_unseen(&self) -> bool {
+        self.hq_forgot && self.profile.loses_receipts
+    }
+
+    /// Somebody asks at every branch that everything goes once more.
+    pub(crate) fn resend_all(&mut self) {
+        for at in 0..self.offices.len() {
+            self.resend(at);
+        }
+    }
+
     fn come_to_rest(&mut self, at: usize) {
         let code = self.offices[at].code.clone();
         loop {
@@ -594,6 +613,18 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// The end of each branch's log, for whoever has to find out why a seed failed.
+    pub(crate) fn logs(&mut self) -> String {
+        let mut text = String::new();
+        for office in &mut self.offices {
+            text += &format!("\n  the log of {}:", office.path.display());
+            for line in office.till().log_tail(LOG_LINES).unwrap() {
+                text += &format!("\n    {} {:?}", line.at.0 - BEGINNING, line.event);
+            }
+        }
+        text
     }
 
     fn settled(&mut self) -> bool {
