@@ -619,9 +619,14 @@ impl World {
     pub(crate) fn logs(&mut self) -> String {
         let mut text = String::new();
         for office in &mut self.offices {
-            text += &format!("\n  the log of {}:", office.path.display());
+            text.extend(["\n  the log of ", &office.path.display().to_string(), ":"]);
             for line in office.till().log_tail(LOG_LINES).unwrap() {
-                text += &format!("\n    {} {:?}", line.at.0 - BEGINNING, line.event);
+                text.extend([
+                    "\n    ",
+                    &(line.at.0 - BEGINNING).to_string(),
+                    " ",
+                    &format!("{:?}", line.event),
+                ]);
             }
         }
         text
