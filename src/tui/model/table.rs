@@ -267,7 +267,8 @@ impl Table {
             SortKey::Id => SortKey::Date,
             SortKey::Date => SortKey::Product,
             SortKey::Product => SortKey::Total,
-            SortKey::Total => SortKey::Id,
+            SortKey::Total => SortKey::State,
+            SortKey::State => SortKey::Id,
         };
         self.sort = Sort {
             key,

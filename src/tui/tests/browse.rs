@@ -177,7 +177,13 @@ fn sorting_keeps_the_selected_sale() {
     let mut counter = counter(200);
     counter.keys("Down Down Down Down");
     let selected = counter.selected();
-    for key in [SortKey::Date, SortKey::Product, SortKey::Total, SortKey::Id] {
+    for key in [
+        SortKey::Date,
+        SortKey::Product,
+        SortKey::Total,
+        SortKey::State,
+        SortKey::Id,
+    ] {
         counter.keys("o");
         assert_eq!((counter.model.table.sort.key, counter.selected()), (key, selected));
         counter.keys("O");
