@@ -25,6 +25,8 @@ const MARK: u16 = 2;
 const GAP: u16 = 2;
 /// The gap between two numbers: they stand to the right, so that most have more room than that.
 const NUMBER_GAP: u16 = 1;
+/// How much wider than needed a number's column is where there is room.
+const AIR: u16 = 3;
 /// The widest time behind a sale that is on its way: ` 59 s`.
 const SECONDS: u16 = 5;
 
@@ -155,21 +157,36 @@ impl Column {
 /// The columns that fit, each with its place and its width.
 fn places(model: &Model, width: u16) -> Vec<(Column, u16, u16)> {
     let mut shown = shown(model, width);
-    let all = total(&shown);
-    let mut spare = (width - 1).saturating_sub(all);
-    let lacking = all.saturating_sub(width - 1);
-    for (column, width) in &mut shown {
-        let most = match column {
-            Column::Region => widest(model, *column).min(MAX_REGION),
-            Column::Product if lacking > 0 => *width - lacking.min(*width),
-            _ => continue,
-        };
-        let more = most.saturating_sub(*width).min(spare);
-        *width = (*width).min(most) + more;
-        spare -= more;
-    }
-    if let Some((_, width)) = shown.iter_mut().find(|(column, _)| *column == Column::Product) {
-        *width = (*width + spare).min(MAX_PRODUCT);
+    let (all, room) = (total(&shown), width - 1);
+    let mut spare = room.saturating_sub(all);
+    let mut set = |column: Column, widen: &mut dyn FnMut(&mut u16)| {
+        let found = shown.iter_mut().find(|(shown, _)| *shown == column);
+        if let Some((_, width)) = found {
+            widen(width);
+        }
+    };
+    set(Column::Product, &mut |width| {
+        *width -= all.saturating_sub(room).min(*width);
+    });
+    // What is left goes to the region and the product as far as they need it, then to the numbers for air, and the rest to the product.
+    let product = widest(model, Column::Product).min(MAX_PRODUCT);
+    let region = widest(model, Column::Region).min(MAX_REGION);
+    let airy = |column| (column, needed(model, column) + AIR);
+    let wants = [
+        (Column::Region, region),
+        (Column::Product, product),
+        airy(Column::Qty),
+        airy(Column::Cost),
+        airy(Column::Tax),
+        airy(Column::Total),
+        (Column::Product, MAX_PRODUCT),
+    ];
+    for (column, most) in wants {
+        set(column, &mut |width| {
+            let more = most.saturating_sub(*width).min(spare);
+            *width += more;
+            spare -= more;
+        });
     }
     let mut x = MARK;
     let nexts: Vec<_> = shown.iter().skip(1).map(|(column, _)| *column).collect();
