@@ -244,7 +244,7 @@ impl Model {
             (Context::Table, Action::Retry) => self.board.status.as_ref().is_some_and(|status| status.rejected > 0),
             (Context::Story, Action::Retry) => state == Some(SyncKind::Rejected),
             (Context::Story, Action::Resolve) => state == Some(SyncKind::Conflict),
-            (Context::Story, Action::Edit | Action::Void) => !is_void,
+            (Context::Table | Context::Story, Action::Edit | Action::Void) => state.is_some() && !is_void,
             _ => true,
         }
     }

@@ -12,6 +12,10 @@ const MAX_CHARS: usize = 400;
 #[derive(Debug, Clone, Default)]
 pub struct Field {
     input: Input,
+    /// Whether the text is taken as a whole: what is typed next replaces it.
+    offered: bool,
+    /// The offered text that was replaced, until something else is done: a scanner's code may turn out not to have been typed.
+    replaced: Option<String>,
 }
 
 impl Field {
@@ -20,6 +24,7 @@ impl Field {
     pub fn of(text: impl Into<String>) -> Self {
         Self {
             input: Input::new(text.into()),
+            ..Self::default()
         }
     }
 
@@ -49,7 +54,25 @@ impl Field {
 
     /// Replaces the text.
     pub fn set(&mut self, text: impl Into<String>) {
-        self.input = Input::new(text.into());
+        *self = Self::of(text);
+    }
+
+    /// Offers the text as a whole, as a field does that is gone to: what is typed replaces it, and what only moves the cursor keeps it.
+    pub fn offer(&mut self) {
+        self.offered = !self.text().is_empty();
+        self.replaced = None;
+    }
+
+    /// Takes the offer back: the field is left.
+    pub fn settle(&mut self) {
+        self.offered = false;
+        self.replaced = None;
+    }
+
+    /// Whether the text is offered as a whole.
+    #[must_use]
+    pub const fn is_offered(&self) -> bool {
+        self.offered
     }
 
     /// Types a pasted text at the cursor: line breaks and what could harm a terminal become spaces.
@@ -67,10 +90,18 @@ impl Field {
             for _ in text.chars() {
                 self.input.handle(InputRequest::DeletePrevChar);
             }
+            if let (true, Some(before)) = (self.text().is_empty(), self.replaced.take()) {
+                self.set(before);
+                self.offer();
+            }
         }
     }
 
     fn insert(&mut self, c: char) {
+        if std::mem::take(&mut self.offered) {
+            self.replaced = Some(self.text().to_owned());
+            self.input = Input::default();
+        }
         if self.text().chars().count() < MAX_CHARS {
             self.input.handle(InputRequest::InsertChar(c));
         }
@@ -113,7 +144,13 @@ impl Field {
             (Code::Char('k'), true) => InputRequest::DeleteTillEnd,
             _ => return false,
         };
-        self.input.handle(request);
+        let deletes = matches!(request, InputRequest::DeletePrevChar | InputRequest::DeleteNextChar);
+        if self.offered && deletes {
+            self.set("");
+        } else {
+            self.settle();
+            self.input.handle(request);
+        }
         true
     }
 }
@@ -127,6 +164,31 @@ mod tests {
         let mut field = Field::of("A");
         field.paste("B\x1b[2J\r\nC\u{202e}\n");
         assert_eq!(field.text(), "AB [2J  C ");
+    }
+
+    #[test]
+    fn what_is_typed_replaces_an_offered_text_and_what_moves_the_cursor_keeps_it() {
+        let offered = || {
+            let mut field = Field::of("2.95");
+            field.offer();
+            field
+        };
+        let after = |keys: &str| {
+            let mut field = offered();
+            for key in keys.split(' ') {
+                field.type_key(Press::parse(key).unwrap());
+            }
+            field.text().to_owned()
+        };
+        assert_eq!(after("3 , 5"), "3,5");
+        assert_eq!(after("Left 0"), "2.905");
+        assert_eq!(after("Backspace"), "");
+        let mut scanned = offered();
+        "4006"
+            .chars()
+            .for_each(|c| scanned.type_key(Press::plain(Code::Char(c))));
+        scanned.untype("4006");
+        assert!(scanned.text() == "2.95" && scanned.is_offered(), "a code was no text");
     }
 
     #[test]

@@ -222,9 +222,11 @@ impl Form {
         }
     }
 
-    /// Moves the focus.
+    /// Moves the focus, and offers what stands in the field as a whole.
     pub fn go_to(&mut self, focus: usize) {
+        self.focused_mut().settle();
         self.focus = focus.min(Name::ALL.len() - 1);
+        self.focused_mut().offer();
         self.typing_in = None;
         self.suggest_nothing();
     }

@@ -315,6 +315,35 @@ fn a_suggestion_is_chosen_with_the_arrows() {
 }
 
 #[test]
+fn what_stands_in_a_field_is_replaced_by_typing() {
+    let mut counter = counter();
+    counter.keys("a");
+    counter.type_text("PEN");
+    counter.keys("Down Enter 3 Enter");
+    assert_eq!(counter.form().draft().cost, "2.19", "the last cost is offered");
+    counter.type_text("2,95");
+    assert_eq!(counter.form().draft().cost, "2,95");
+    counter.keys("Up");
+    counter.type_text("12");
+    counter.keys("Up");
+    counter.type_text("!");
+    assert_eq!(
+        (
+            counter.form().draft().product.as_str(),
+            counter.form().draft().qty.as_str()
+        ),
+        ("!", "12")
+    );
+    counter.keys("Up");
+    counter.type_text("!");
+    assert_eq!(
+        counter.form().draft().product,
+        "!!",
+        "the field that has the focus already is not offered again"
+    );
+}
+
+#[test]
 fn a_date_typed_the_french_way_is_understood() {
     let settings = crate::tui::model::Settings {
         text: crate::text::Text::named("fr").unwrap(),

@@ -59,6 +59,21 @@ fn a_scan_into_any_field_leaves_the_field_as_it_was() {
 }
 
 #[test]
+fn a_scan_over_an_offered_text_brings_the_text_back() {
+    let mut counter = counter();
+    counter.keys(".");
+    let before = counter.form().draft();
+    assert!(!before.qty.is_empty());
+    counter.wait(200);
+    counter.scan("40063813");
+    assert_eq!(
+        counter.form().draft(),
+        before,
+        "another product waits for the next sale"
+    );
+}
+
+#[test]
 fn three_scans_in_a_fifth_of_a_second_all_count() {
     let mut counter = counter();
     counter.prompt = false;

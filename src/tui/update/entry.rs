@@ -128,6 +128,9 @@ impl Model {
 
     /// Goes to a field, whatever stands in the one that is left: it is looked at, and what is wrong is said.
     fn go_to_field(&mut self, focus: usize) {
+        if self.form().is_some_and(|form| form.focus == focus) {
+            return;
+        }
         self.leave_field(false);
         if let Some(form) = self.form_mut() {
             form.go_to(focus);

@@ -16,7 +16,10 @@ pub(super) fn draw(pen: &mut Pen<'_>, field: &Field, focused: bool, line: Rect) 
     let scroll = field.scroll(usize::from(line.width).saturating_sub(1));
     let text = skip_columns(field.text(), scroll);
     let shown = cut(&text, line.width.into(), "").into_owned();
-    pen.put(line.x, line.y, line.width, &shown, role);
+    let taken = pen.put(line.x, line.y, line.width, &shown, role);
+    if focused && field.is_offered() {
+        pen.tint(Rect { width: taken, ..line }, Role::Selected);
+    }
     let column = u16::try_from(field.cursor_column().saturating_sub(scroll)).unwrap_or(0);
     focused.then(|| Position::new(line.x + column.min(line.width.saturating_sub(1)), line.y))
 }
