@@ -11,6 +11,7 @@
 mod hello;
 mod link;
 mod pace;
+mod rest;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ use crate::domain::ids::{BatchId, Nonce, StoreId};
 use crate::domain::read::LineState;
 use crate::domain::time::Tick;
 use hello::HelloPlan;
-use link::Link;
+use link::{Link, Rest};
 use pace::Pace;
 
 /// The named bounds of the machine. Times are in milliseconds.
@@ -40,6 +41,10 @@ pub struct Limits {
     pub hello_idle_ms: u64,
     /// The longest wait between hellos to a silent HQ.
     pub hello_cap_ms: u64,
+    /// After how long with nothing to do the line is closed to save data; `None`: it stays open.
+    pub linger_ms: Option<u64>,
+    /// After how long a line that was closed to save data is opened for a hello.
+    pub hello_rest_ms: u64,
     /// How often refusals that pass with time are looked at.
     pub refusals_ms: u64,
     /// The most batches that are out at once.
@@ -64,6 +69,8 @@ impl Limits {
             connect_ms: 45_000,
             hello_idle_ms: 300_000,
             hello_cap_ms: 4 * 3_600_000,
+            linger_ms: None,
+            hello_rest_ms: 3_600_000,
             refusals_ms: 3_600_000,
             window: 32,
             batch_rows: 2_000,
@@ -116,6 +123,8 @@ pub enum Event {
     SalesWaiting,
     /// The operator asks for a try right now.
     SyncNow,
+    /// The hours begin in which the line may be used (`true`), or are over.
+    Hours(bool),
     /// Time has passed.
     Woke,
     /// The worker is about to end.
@@ -194,7 +203,7 @@ enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts, each true or not in any combination"
+    reason = "five independent facts, each true or not in any combination"
 )]
 pub struct Uplink {
     limits: Limits,
@@ -216,6 +225,10 @@ pub struct Uplink {
     waiting: bool,
     /// A batch has been asked for and is not made yet.
     forming: bool,
+    /// The line may be used at this hour.
+    allowed: bool,
+    /// Since when the line has had nothing to do.
+    quiet_since: Option<Tick>,
     refusals_at: Tick,
 }
 
@@ -243,6 +256,8 @@ impl Uplink {
             hq_reads: None,
             waiting: false,
             forming: false,
+            allowed: true,
+            quiet_since: None,
             refusals_at: Tick::default(),
         }
     }
@@ -252,6 +267,8 @@ impl Uplink {
     pub fn line(&self) -> LineState {
         match self.link {
             Link::Off | Link::Stopped => LineState::Off,
+            Link::Resting(Rest::InStep) => LineState::Resting,
+            Link::Resting(Rest::OutOfHours) => LineState::OutOfHours,
             Link::Down { .. } | Link::Opening { .. } => LineState::Down,
             Link::Up { blocked: true, .. } => LineState::Blocked,
             Link::Up { blocked: false, .. } if self.stranger => LineState::Stranger,
@@ -283,8 +300,11 @@ impl Uplink {
             Link::Off | Link::Stopped => None,
             Link::Down { retry_at, .. } => flights.chain([retry_at, self.refusals_at]).min(),
             Link::Opening { deadline, .. } => flights.chain([deadline, self.refusals_at]).min(),
-            Link::Up { blocked: true, .. } => flights.chain([self.refusals_at]).min(),
-            Link::Up { blocked: false, .. } => flights.chain([self.hello.next_at(), self.refusals_at]).min(),
+            Link::Up { blocked: true, .. } | Link::Resting(Rest::OutOfHours) => flights.chain([self.refusals_at]).min(),
+            Link::Up { blocked: false, .. } | Link::Resting(Rest::InStep) => flights
+                .chain([self.hello.next_at(), self.refusals_at])
+                .chain(self.rest_at())
+                .min(),
         }
     }
 
@@ -317,6 +337,7 @@ impl Uplink {
             // A new ledger, or sales that HQ forgot: whatever it was, look at the journal again.
             Event::Weighed(_) | Event::SalesWaiting => self.waiting = true,
             Event::SyncNow => self.on_sync_now(now),
+            Event::Hours(allowed) => self.allowed = allowed,
             Event::Woke => {}
             Event::Stopping => self.on_stopping(&mut out),
         }
@@ -505,6 +526,7 @@ impl Uplink {
             |flight| matches!(flight.stage, Stage::Retrying { at } if now.tick >= at),
             out,
         );
+        self.rest_or_rise(now, out);
         if self.link.connect_due(now.tick) {
             self.link = self.link.opening(now.tick.plus(self.limits.connect_ms));
             out.push(Action::Connect);

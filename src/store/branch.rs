@@ -21,6 +21,7 @@ mod kept;
 mod ledgers;
 mod lock;
 mod log;
+mod meter;
 #[cfg(test)]
 mod model;
 mod open;

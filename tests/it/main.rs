@@ -3,6 +3,7 @@
 mod amqp_branch;
 mod amqp_hq;
 mod amqp_leaks;
+mod amqp_meter;
 mod amqp_rights;
 mod architecture;
 mod main_job;

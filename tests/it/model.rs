@@ -203,6 +203,8 @@ fn limits() -> Limits {
         connect_ms: 10,
         hello_idle_ms: 1_000,
         hello_cap_ms: 2_000,
+        linger_ms: None,
+        hello_rest_ms: 2_000,
         refusals_ms: 1_000_000_000,
         window: 2,
         batch_rows: 2,

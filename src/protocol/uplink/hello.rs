@@ -118,7 +118,20 @@ impl HelloPlan {
         }
     }
 
-    pub(super) fn say_now(&mut self, tick: Tick) {
+    pub(super) const fn say_now(&mut self, tick: Tick) {
+        self.say_at(tick);
+    }
+
+    pub(super) const fn say_at(&mut self, tick: Tick) {
         self.next_at = tick;
+    }
+
+    /// Until when the answer to the last hello is waited for before the line is closed; `None`: the hello is still on its way to the broker.
+    pub(super) const fn patience_ends(&self, limits: &Limits) -> Option<Tick> {
+        match self.said {
+            None => Some(Tick(0)),
+            Some(said) if said.confirmed => Some(said.at.plus(limits.answer_ms)),
+            Some(_) => None,
+        }
     }
 }

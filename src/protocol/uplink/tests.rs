@@ -1,5 +1,7 @@
 //! What the machine does in named situations, and what it does in none.
 
+mod rest;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -26,8 +28,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(Limits::real(vec![1]))
+    }
+
+    fn with(limits: Limits) -> Self {
         let mut bench = Self {
-            machine: Uplink::new(Limits::real(vec![1])),
+            machine: Uplink::new(limits),
             tick: 0,
             luck: 0,
             backlog: 0,

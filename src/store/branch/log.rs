@@ -139,6 +139,8 @@ fn columns(event: LogEvent) -> EventRow {
         LogEvent::Voided(id, revision) => written("voided", id, revision),
         LogEvent::Imported { sales } => about("imported", sales),
         LogEvent::LinkUp => kind("link-up"),
+        LogEvent::LineRests => kind("line-rests"),
+        LogEvent::HoursOver => kind("hours-over"),
         LogEvent::LinkDown { trouble, retry_s } => EventRow {
             word: Some(values::trouble_word(trouble).into()),
             number: Some(i64::from(retry_s)),
@@ -216,6 +218,8 @@ fn event(row: &EventRow) -> Result<LogEvent, StoreError> {
         "voided" => LogEvent::Voided(id()?, revision()?),
         "imported" => LogEvent::Imported { sales: sales()? },
         "link-up" => LogEvent::LinkUp,
+        "line-rests" => LogEvent::LineRests,
+        "hours-over" => LogEvent::HoursOver,
         "link-down" => LogEvent::LinkDown {
             trouble: values::trouble(word())?,
             retry_s: number()?,

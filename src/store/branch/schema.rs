@@ -221,6 +221,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    data_used (day) {
+        day -> Text,
+        up -> BigInt,
+        down -> BigInt,
+    }
+}
+
+diesel::table! {
     worker (one) {
         one -> BigInt,
         at -> BigInt,

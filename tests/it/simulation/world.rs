@@ -113,6 +113,8 @@ pub(crate) fn limits() -> Limits {
         connect_ms: 45_000,
         hello_idle_ms: 300_000,
         hello_cap_ms: 3_600_000,
+        linger_ms: None,
+        hello_rest_ms: 3_600_000,
         refusals_ms: 3_600_000,
         window: 4,
         batch_rows: 8,

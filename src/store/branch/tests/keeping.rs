@@ -6,6 +6,7 @@ use super::super::log::MAX_LOG_LINES;
 use crate::domain::draft::Draft;
 use crate::domain::event::{LinkTrouble, LogEvent, Sales};
 use crate::domain::ids::{LedgerId, StoreId};
+use crate::domain::line::{DataUsed, Traffic};
 use crate::domain::money::Money;
 use crate::domain::read::ProductCode;
 use crate::domain::read::{KeptDraft, LineState, WorkerStamp};
@@ -82,6 +83,8 @@ fn every_event_comes_back_from_the_log() {
         LogEvent::Voided(id(1), revision(3)),
         LogEvent::Imported { sales },
         LogEvent::LinkUp,
+        LogEvent::LineRests,
+        LogEvent::HoursOver,
         LogEvent::LinkDown {
             trouble: LinkTrouble::NotABroker,
             retry_s: 58,
@@ -206,6 +209,8 @@ fn every_program_sees_what_the_worker_says_of_itself() {
         LineState::Up,
         LineState::Blocked,
         LineState::Stranger,
+        LineState::Resting,
+        LineState::OutOfHours,
     ] {
         let stamp = WorkerStamp {
             at: at(5).wall,
@@ -213,7 +218,38 @@ fn every_program_sees_what_the_worker_says_of_itself() {
             line,
             trial: true,
         };
-        branch.db.stamp_worker(stamp).unwrap();
+        branch
+            .db
+            .stamp_worker(stamp, Traffic::default(), day("2026-11-22"))
+            .unwrap();
         assert_eq!(branch.db.status().unwrap().worker, Some(stamp));
     }
+}
+
+#[test]
+fn the_data_meter_counts_by_day_and_by_month() {
+    let mut branch = Fixture::new();
+    let stamp = WorkerStamp {
+        at: at(5).wall,
+        pid: 4_242,
+        line: LineState::Up,
+        trial: false,
+    };
+    for (on, up, down) in [
+        ("2026-10-31", 1, 1),
+        ("2026-11-01", 10, 20),
+        ("2026-11-22", 100, 200),
+        ("2026-11-22", 1_000, 2_000),
+        ("2026-11-23", 7, 7),
+    ] {
+        branch.db.stamp_worker(stamp, Traffic { up, down }, day(on)).unwrap();
+    }
+    let used = branch.db.data_used(day("2026-11-22")).unwrap();
+    assert_eq!(used.today, Traffic { up: 1_100, down: 2_200 });
+    assert_eq!(used.month, Traffic { up: 1_110, down: 2_220 });
+    assert_eq!(branch.db.data_used(day("2026-12-01")).unwrap(), DataUsed::default());
+}
+
+fn day(text: &str) -> chrono::NaiveDate {
+    crate::domain::time::parse_day(text).unwrap()
 }
