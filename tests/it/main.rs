@@ -8,6 +8,7 @@ mod amqp_rights;
 mod architecture;
 mod main_job;
 mod model;
+mod power_cut;
 mod readme;
 mod simulation;
 mod support;
