@@ -53,10 +53,9 @@ fn step(line: &str) -> Option<Step> {
     let change = match name {
         "mkdir" => Change::MakeFolder(text(arguments)),
         "openat" if arguments.contains("O_CREAT") => Change::MakeFile(file(result)?),
-        "openat" => return None,
         "write" if arguments.starts_with("1<") => return Some(Step::Said),
-        // The lock file's line for people, and what goes to other files than ours.
-        "write" => return None,
+        // Files that are only opened; the lock file's line for people, and what goes to other files than ours.
+        "openat" | "write" => return None,
         "pwrite64" => {
             let (bytes, place) = arguments.rsplit_once("\", ").expect("bytes, then length and offset");
             let (_, offset) = place.split_once(", ").expect("length, then offset");
