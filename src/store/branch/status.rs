@@ -11,7 +11,7 @@ use super::{BranchDb, ledgers, sales, values};
 use crate::domain::read::{BranchStatus, WorkerStamp};
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 
 type HeardRecord = (Option<Vec<u8>>, Option<i64>, Option<i64>, i64);
 type WorkerRecord = (i64, i64, i64, String, bool);
@@ -60,7 +60,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written.
     pub fn stamp_worker(&mut self, stamp: WorkerStamp) -> Result<(), StoreError> {
-        self.conn.immediate_transaction(|conn| {
+        transaction::immediate(&mut self.conn, |conn| {
             diesel::insert_into(worker::table)
                 .values((
                     worker::one.eq(1),
