@@ -326,6 +326,9 @@ impl Uplink {
             // Sales that HQ was too old for may go now.
             self.waiting = true;
             self.hq_reads = Some(stamp.reads.clone());
+            if self.version().is_none() {
+                out.push(Action::Log(LogEvent::HqOlder));
+            }
         }
         match message {
             Downlink::Answer(answer) => {
@@ -340,7 +343,7 @@ impl Uplink {
                 out.push(Action::Weigh(answer));
             }
             Downlink::Receipt(receipt) => {
-                if receipt.outcome == Outcome::TooNew {
+                if receipt.outcome == Outcome::TooNew && self.version().is_some() {
                     out.push(Action::Log(LogEvent::HqOlder));
                 }
                 let at = self

@@ -10,3 +10,4 @@ mod model;
 mod readme;
 mod simulation;
 mod support;
+mod upgrades;
