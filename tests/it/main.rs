@@ -12,3 +12,4 @@ mod power_cut;
 mod readme;
 mod simulation;
 mod support;
+mod upgrades;

@@ -10,7 +10,7 @@ use super::{BranchDb, values};
 use crate::domain::event::{LogEvent, LogLine, Sales};
 use crate::domain::ids::{Revision, SaleId};
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 
 /// How many lines the log keeps.
 pub const MAX_LOG_LINES: i64 = 10_000;
@@ -36,7 +36,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written.
     pub fn log(&mut self, event: LogEvent, now: UtcMillis) -> Result<(), StoreError> {
-        self.conn.immediate_transaction(|conn| write(conn, event, now))
+        transaction::immediate(&mut self.conn, |conn| write(conn, event, now))
     }
 
     /// The newest lines of the log, oldest first.

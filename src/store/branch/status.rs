@@ -13,7 +13,7 @@ use crate::domain::line::Traffic;
 use crate::domain::read::{BranchStatus, WorkerStamp};
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 
 type HeardRecord = (Option<Vec<u8>>, Option<i64>, Option<i64>, i64);
 type WorkerRecord = (i64, i64, i64, String, bool);
@@ -62,7 +62,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written.
     pub fn stamp_worker(&mut self, stamp: WorkerStamp, carried: Traffic, today: NaiveDate) -> Result<(), StoreError> {
-        self.conn.immediate_transaction(|conn| {
+        transaction::immediate(&mut self.conn, |conn| {
             if carried.total() > 0 {
                 meter::count(conn, today, carried)?;
             }
