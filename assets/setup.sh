@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks: RabbitMQ, a C compiler, Rust's formatter and linter. Says what it does before it does it.
+# Installs what building and testing need and this machine lacks: RabbitMQ, a C compiler, strace, Rust's formatter and linter. Says what it does before it does it.
 #
 # On Debian and Ubuntu it takes system packages, with sudo where it must; elsewhere it says what to install. RabbitMQ is installed as a program to be started by
 # hand: the service that its package brings is neither started nor left enabled.
@@ -32,6 +32,7 @@ missing_packages() {
     "$ASSETS/broker/broker.sh" find >/dev/null 2>&1 || echo rabbitmq-server
     command -v cc >/dev/null || printf '%s\n' gcc libc6-dev
     command -v make >/dev/null || echo make
+    command -v strace >/dev/null || echo strace
 }
 
 # Installing a package of a service starts the service, unless this file says no.

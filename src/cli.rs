@@ -45,6 +45,15 @@ pub struct Options {
     /// Read the broker password from the first line of this file
     #[arg(long, global = true, value_name = "FILE")]
     pub amqp_password_file: Option<String>,
+    /// Close the line after this long in step, e.g. 60s; it opens for the next sale, and for a word with head office once an hour [default: it stays open]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub linger: Option<String>,
+    /// The most that the line may carry, in kB (1,000 bytes) a second, both ways together
+    #[arg(long, global = true, value_name = "KB")]
+    pub cap: Option<String>,
+    /// The times of day in which the line may be used, e.g. 12:30-13:15,22:00-06:00 [default: always]
+    #[arg(long, global = true, value_name = "FROM-TO,...")]
+    pub hours: Option<String>,
     /// Read this configuration file and no other
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -293,6 +302,9 @@ impl Options {
             ("amqp", self.amqp.clone()),
             ("amqp-ca", self.amqp_ca.clone()),
             ("amqp-password-file", self.amqp_password_file.clone()),
+            ("linger", self.linger.clone()),
+            ("cap", self.cap.clone()),
+            ("hours", self.hours.clone()),
             ("headless", self.headless.clone()),
             ("create", flag(self.create)),
             ("trial", flag(self.trial)),

@@ -24,6 +24,7 @@ pub use task::{DayRange, Errand, ExportTask, Format, ImportTask, QuarantineTask,
 
 use crate::cli::Cli;
 use crate::domain::ids::{BranchCode, StoreId};
+use crate::domain::line::Hours;
 use crate::domain::money::TaxRate;
 use crate::domain::sale::{MAX_REGION_CHARS, clean};
 use crate::text::Text;
@@ -45,6 +46,12 @@ pub struct Settings {
     pub create: bool,
     /// The broker.
     pub broker: Broker,
+    /// After how many milliseconds with nothing to do the line is closed.
+    pub linger_ms: Option<u64>,
+    /// The most bytes that the line may carry in a second.
+    pub cap: Option<u64>,
+    /// The hours of the day in which the line may be used.
+    pub hours: Option<Hours>,
     /// HQ takes branches without a login of their own.
     pub trial: bool,
     /// The database that HQ's own replaces.
@@ -189,6 +196,9 @@ pub fn resolve(
         db,
         create: layers.is_on(Key::Create)?,
         broker,
+        linger_ms: layers.read(Key::Linger, time_span)?,
+        cap: layers.read(Key::Cap, bytes_a_second)?,
+        hours: layers.read(Key::Hours, Hours::parse)?,
         trial: layers.is_on(Key::Trial)?,
         replaces: layers.read(Key::Replaces, StoreId::from_hex)?,
         log_format: layers.read(Key::LogFormat, log_format)?.unwrap_or_default(),
@@ -297,6 +307,26 @@ fn region(text: &str) -> Option<String> {
     (1..=MAX_REGION_CHARS)
         .contains(&region.chars().count())
         .then_some(region)
+}
+
+/// Reads `60s`, `5m` or `24h`, in milliseconds.
+fn time_span(text: &str) -> Option<u64> {
+    const LONGEST_MS: u64 = 24 * 3_600_000;
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit_ms = match unit {
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let span = number.parse::<u64>().ok()?.checked_mul(unit_ms)?;
+    (1_000..=LONGEST_MS).contains(&span).then_some(span)
+}
+
+/// Reads a number of kB a second.
+fn bytes_a_second(text: &str) -> Option<u64> {
+    let kilobytes = text.parse::<u64>().ok()?;
+    (1..=1_000_000).contains(&kilobytes).then(|| kilobytes * 1_000)
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {

@@ -6,6 +6,7 @@
 pub mod draft;
 pub mod event;
 pub mod ids;
+pub mod line;
 pub mod money;
 pub mod read;
 pub mod sale;

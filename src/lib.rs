@@ -35,8 +35,8 @@
 //! # What is guaranteed
 //!
 //! Delivery is at least once and storing is idempotent, by (branch, ledger, id) and revision: each saved sale reaches HQ once *in effect*. A saved sale survives `kill -9` and power
-//! loss. A row is acked only by HQ's receipt for that very revision. One bad sale never holds up the others. A copied or restored database, on either side, is noticed by the applied
-//! counts ([`protocol::lineage`]) and healed. "In step" is computed from rows. Nothing at the counter waits for the network.
+//! loss. A row is acked only by HQ's receipt for that very revision. One bad sale never holds up the others. A copied or restored database, on either side, is noticed by its
+//! marks and counts ([`protocol::lineage`]) and healed. "In step" is computed from rows. Nothing at the counter waits for the network.
 //!
 //! # Modules, in reading order
 //!

@@ -6,6 +6,7 @@
 pub mod branch;
 pub mod hq;
 mod sqlite;
+mod transaction;
 
 use std::path::PathBuf;
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::event::LinkTrouble;
 use crate::domain::ids::BranchCode;
+use crate::domain::line::Traffic;
 use crate::wire::topology;
 
 /// Names one message to the broker: the batch's id, the hello's nonce. A receipt has that of the batch it answers.
@@ -99,6 +100,9 @@ pub trait Transport: Send + Sync + 'static {
 
     /// The broker's name (host, port, virtual host; no credentials), by which its confirms are remembered.
     fn broker(&self) -> String;
+
+    /// What its sessions have carried so far, since the program started.
+    fn traffic(&self) -> Traffic;
 }
 
 /// A message from a branch as the broker hands it to HQ.

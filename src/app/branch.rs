@@ -91,6 +91,7 @@ async fn show(
             .warnings
             .iter()
             .any(|warning| matches!(warning, Warning::Overheard { .. })),
+        hours: settings.hours.clone(),
         local: clock::local_of,
     };
     let (trigger, shutdown) = shutdown::channel();
@@ -147,13 +148,17 @@ const fn palette(colours: Colours) -> Palette {
 /// Starts the sync service.
 fn start(settings: &Settings, path: PathBuf, branch: BranchCode, shutdown: Shutdown) -> anyhow::Result<Handle> {
     let address = settings.broker.address(branch.as_str())?;
-    let transport = BranchAmqp::new(address, branch.clone(), clock::wall());
-    let limits = Limits::real(wire::WRITES.to_vec());
+    let transport = BranchAmqp::new(address, branch.clone(), clock::wall(), settings.cap);
+    let limits = Limits {
+        linger_ms: settings.linger_ms,
+        ..Limits::real(wire::WRITES.to_vec())
+    };
     let service = Service {
         path,
         branch,
         transport,
         limits,
+        hours: settings.hours.clone(),
     };
     Ok(service.start(shutdown))
 }

@@ -158,8 +158,9 @@ impl Clerk {
     }
 
     fn status(&mut self) -> Vec<Answer> {
-        match self.db.status() {
-            Ok(status) => {
+        let stands = self.db.status();
+        match stands.and_then(|status| Ok((status, self.db.data_used(clock::local().date())?))) {
+            Ok((status, used)) => {
                 let here = std::process::id();
                 let fresh = status.worker.filter(|stamp| clock::wall().since(stamp.at) <= STALE_MS);
                 let place = match fresh {
@@ -167,7 +168,11 @@ impl Clerk {
                     Some(stamp) => WorkerPlace::Elsewhere { pid: stamp.pid },
                     None => WorkerPlace::Nowhere,
                 };
-                vec![Answer::Status(Box::new(status)), Answer::Worker(place)]
+                vec![
+                    Answer::Status(Box::new(status)),
+                    Answer::Worker(place),
+                    Answer::DataUsed(used),
+                ]
             }
             Err(error) => vec![Answer::Trouble(Question::Status, sentence(&error))],
         }

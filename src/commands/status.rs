@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{CommandError, Console, Exit};
 use crate::clock;
+use crate::domain::line::DataUsed;
 use crate::domain::read::{BranchStatus, LineState};
 use crate::domain::time::UtcMillis;
 use crate::store::branch::BranchDb;
@@ -14,13 +15,14 @@ pub(super) const WORKER_SILENT_MS: u64 = 30_000;
 
 pub(super) fn run(db: &mut BranchDb, json: bool, console: &mut Console<'_>) -> Result<Exit, CommandError> {
     let status = db.status()?;
+    let used = db.data_used(clock::local().date())?;
     let now = clock::wall();
     if json {
-        let report =
-            serde_json::to_string(&Report::of(&status, now)).map_err(|error| CommandError::Terminal(error.into()))?;
+        let report = serde_json::to_string(&Report::of(&status, used, now))
+            .map_err(|error| CommandError::Terminal(error.into()))?;
         console.say(&report)?;
     } else {
-        for line in in_words(&status, now) {
+        for line in in_words(&status, used, now) {
             console.say(&line)?;
         }
     }
@@ -59,10 +61,13 @@ struct Report {
     hq_store: Option<String>,
     hq_clock_ahead_ms: i64,
     highest_id: i64,
+    /// Bytes on the line, both ways.
+    data_today: u64,
+    data_this_month: u64,
 }
 
 impl Report {
-    fn of(status: &BranchStatus, now: UtcMillis) -> Self {
+    fn of(status: &BranchStatus, used: DataUsed, now: UtcMillis) -> Self {
         let line = line(status, now);
         Self {
             branch: status.branch.to_string(),
@@ -86,6 +91,8 @@ impl Report {
             hq_store: status.store.map(|store| store.to_string()),
             hq_clock_ahead_ms: status.skew_ms,
             highest_id: status.highest_id,
+            data_today: used.today.total(),
+            data_this_month: used.month.total(),
         }
     }
 }
@@ -98,7 +105,7 @@ pub(super) fn rfc3339(moment: UtcMillis) -> String {
 const fn is_open(line: LineState) -> bool {
     match line {
         LineState::Up | LineState::Blocked | LineState::Stranger => true,
-        LineState::Off | LineState::Down => false,
+        LineState::Off | LineState::Down | LineState::Resting | LineState::OutOfHours => false,
     }
 }
 
@@ -109,10 +116,12 @@ const fn word(line: LineState) -> &'static str {
         LineState::Up => "up",
         LineState::Blocked => "blocked",
         LineState::Stranger => "stranger",
+        LineState::Resting => "resting",
+        LineState::OutOfHours => "out-of-hours",
     }
 }
 
-fn in_words(status: &BranchStatus, now: UtcMillis) -> Vec<String> {
+fn in_words(status: &BranchStatus, used: DataUsed, now: UtcMillis) -> Vec<String> {
     let text = Text::english();
     let count = |count: u64| text.count(count.into());
     let since = |moment: Option<UtcMillis>| moment.map(|moment| text.duration(now.since(moment)));
@@ -146,6 +155,10 @@ fn in_words(status: &BranchStatus, now: UtcMillis) -> Vec<String> {
     if let Some(since) = since(status.last_receipt_at) {
         lines.push(format!("  The last receipt came {since} ago."));
     }
+    if used.month.total() > 0 {
+        let (today, month) = (text.megabytes(used.today.total()), text.megabytes(used.month.total()));
+        lines.push(format!("  The line has carried {today} today and {month} this month."));
+    }
     lines
 }
 
@@ -156,6 +169,8 @@ const fn line_in_words(line: LineState) -> &'static str {
         LineState::Up => "The line is up.",
         LineState::Blocked => "The line is up, but the broker takes nothing for now.",
         LineState::Stranger => "The line is up, but another head office answers than the one that this branch knows.",
+        LineState::Resting => "The line is closed to save data; it opens for the next sale.",
+        LineState::OutOfHours => "The line is closed outside its hours.",
     }
 }
 
@@ -163,10 +178,21 @@ const fn line_in_words(line: LineState) -> &'static str {
 mod tests {
     use super::*;
     use crate::domain::ids::{BranchCode, LedgerId};
+    use crate::domain::line::Traffic;
     use crate::domain::money::MoneySum;
     use crate::domain::read::WorkerStamp;
 
     const NOW: UtcMillis = UtcMillis(1_795_356_451_250);
+    const USED: DataUsed = DataUsed {
+        today: Traffic {
+            up: 240_000,
+            down: 60_000,
+        },
+        month: Traffic {
+            up: 9_000_000,
+            down: 3_400_000,
+        },
+    };
 
     fn status(pending: u64) -> BranchStatus {
         BranchStatus {
@@ -197,13 +223,13 @@ mod tests {
 
     #[test]
     fn the_json_has_every_promised_field() {
-        let json = serde_json::to_value(Report::of(&status(12), NOW)).unwrap();
+        let json = serde_json::to_value(Report::of(&status(12), USED, NOW)).unwrap();
         let expected = serde_json::json!({
             "branch": "TUNIS-01", "ledger": "00000000000000000000000000000007", "sales": 42_113, "voided": 2, "acked": 42_101,
             "pending": 12, "sent": 0, "rejected": 0, "conflicts": 0, "ahead": 12, "ahead_amount": "1840.50",
             "oldest_ahead_seconds": 11_520, "in_step": false, "connected": true, "line": "up", "trial": false,
             "last_receipt_at": "2026-11-22T14:07:31.250Z", "last_heard_at": null, "hq_store": null, "hq_clock_ahead_ms": 0,
-            "highest_id": 42_113,
+            "highest_id": 42_113, "data_today": 300_000, "data_this_month": 12_400_000,
         });
         assert_eq!(json, expected);
     }
@@ -211,25 +237,26 @@ mod tests {
     #[test]
     fn a_worker_that_has_fallen_silent_is_not_connected() {
         let mut status = status(0);
-        assert!(Report::of(&status, NOW).connected);
+        assert!(Report::of(&status, USED, NOW).connected);
         status.worker.as_mut().unwrap().at = UtcMillis(NOW.0 - 31_000);
-        let report = Report::of(&status, NOW);
+        let report = Report::of(&status, USED, NOW);
         assert!(!report.connected && report.line == "off");
     }
 
     #[test]
     fn words_say_what_is_ahead_or_that_all_is_in_step() {
         assert_eq!(
-            in_words(&status(12), NOW),
+            in_words(&status(12), USED, NOW),
             [
                 "TUNIS-01: 12 of 42,113 sales are ahead of head office, 1,840.50 in all, the oldest for 3 h 12 m.",
                 "  12 pending, 0 sent, 0 rejected, 0 in conflict, 42,101 acked",
                 "  The line is up.",
                 "  The last receipt came 0 s ago.",
+                "  The line has carried 0.3 MB today and 12.4 MB this month.",
             ]
         );
         assert_eq!(
-            in_words(&status(0), NOW)[0],
+            in_words(&status(0), USED, NOW)[0],
             "TUNIS-01: in step, all 42,113 sales are at head office."
         );
     }

@@ -203,3 +203,28 @@ fn an_unknown_language_is_refused_where_it_was_asked_for_but_not_in_a_locale() {
         "en"
     );
 }
+
+#[test]
+fn the_line_can_be_told_when_to_rest_and_how_much_to_carry() {
+    let metered = ["--linger", "5m", "--cap", "8", "--hours", "12:30-13:15"];
+    let given = settings(&[&["--branch", "A"][..], &metered].concat(), &[], None).unwrap();
+    assert_eq!((given.linger_ms, given.cap), (Some(300_000), Some(8_000)));
+    assert_eq!(given.hours, Hours::parse("12:30-13:15"));
+    let plain = settings(&["--branch", "A"], &[], None).unwrap();
+    assert_eq!((plain.linger_ms, plain.cap, plain.hours), (None, None, None));
+    for (option, bad) in [
+        ("--linger", "60"),
+        ("--linger", "0s"),
+        ("--cap", "0"),
+        ("--cap", "fast"),
+        ("--hours", "9-17"),
+    ] {
+        let says = settings(&["--branch", "A", option, bad], &[], None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            says.starts_with(&format!("{option} {bad} is not allowed: use ")),
+            "{says}"
+        );
+    }
+}

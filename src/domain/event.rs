@@ -60,6 +60,10 @@ pub enum LogEvent {
         /// When the next try is due, in seconds.
         retry_s: u32,
     },
+    /// The line was closed to save data: all is in step.
+    LineRests,
+    /// The line was closed: its hours are over.
+    HoursOver,
     /// The broker has stopped taking messages (a memory or disk alarm).
     BrokerBlocked,
     /// HQ stored sales of one batch.
@@ -141,6 +145,8 @@ impl LogEvent {
             | Self::Voided(..)
             | Self::Imported { .. }
             | Self::LinkUp
+            | Self::LineRests
+            | Self::HoursOver
             | Self::Stored { .. }
             | Self::HqAnswered { .. }
             | Self::StoreReplaced { .. }

@@ -216,6 +216,10 @@ pub enum LineState {
     Blocked,
     /// Connected, but who answers is not the HQ that this branch knows.
     Stranger,
+    /// Closed to save data, because all is in step; opens for the next sale or hello.
+    Resting,
+    /// Closed outside the hours in which it may be used.
+    OutOfHours,
 }
 
 /// A row's story: everything that happened to one sale, oldest first.

@@ -176,7 +176,7 @@ fn tell(group: &[Incoming], answers: &[Option<Downlink>], duration_ms: u64) {
         if let Downlink::Receipt(receipt) = answer
             && let Outcome::Taken(taken) = &receipt.outcome
         {
-            applied += receipt.applied_after - receipt.applied_before;
+            applied += receipt.newly_applied;
             refused += taken.refused.len();
             held += taken.held.len();
         }

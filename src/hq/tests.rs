@@ -120,6 +120,7 @@ fn hello() -> Uplink {
         amount: MoneySum(0),
         clock: NOW,
         writes: vec![1],
+        marks: Vec::new(),
     })
 }
 
@@ -160,7 +161,7 @@ async fn a_batch_is_committed_then_answered_then_acked() {
     );
     let receipt = office.receipts().remove(0);
     assert_eq!(
-        (receipt.batch, receipt.applied_after, receipt.hq.clock),
+        (receipt.batch, receipt.mark.applied, receipt.hq.clock),
         (BatchId::from_random(1), 3, NOW)
     );
     let broker = office.broker.clone();
@@ -182,7 +183,7 @@ async fn what_was_committed_and_not_answered_is_answered_as_stored() {
         [Step::Opened, Step::Dropped, Step::Opened, answered, Step::Acked(1)]
     );
     let receipts = office.receipts();
-    assert_eq!((receipts[0].applied_before, receipts[0].applied_after), (3, 3));
+    assert_eq!((receipts[0].newly_applied, receipts[0].mark.applied), (0, 3));
     assert!(matches!(&receipts[0].outcome, Outcome::Taken(taken) if taken.stored.len() == 1));
 }
 
@@ -291,7 +292,7 @@ async fn a_message_is_not_blamed_for_being_delivered_often() {
     let receipts: Vec<_> = office
         .receipts()
         .iter()
-        .map(|receipt| (receipt.applied_before, receipt.applied_after))
+        .map(|receipt| (receipt.mark.applied - receipt.newly_applied, receipt.mark.applied))
         .collect();
     assert_eq!(receipts, [(0, 1), (1, 4), (4, 5)]);
 }
@@ -388,7 +389,7 @@ async fn nothing_is_acked_while_the_database_fails_and_all_is_taken_when_it_work
     assert!(office.broker.state().answers.is_empty());
     fixture::mend_disk(&office.database());
     office.broker.until_acked(2).await;
-    assert_eq!(office.receipts()[0].applied_after, 3);
+    assert_eq!(office.receipts()[0].mark.applied, 3);
     let (mut db, _folder) = office.stopped().await;
     assert!(reasons(&mut db).is_empty());
 }
@@ -455,5 +456,5 @@ async fn a_fault_of_our_own_costs_one_session() {
     office.broker.deliver([delivery(&batch(1, 1..=3))]);
     office.broker.until_acked(1).await;
     assert_eq!(office.broker.state().drops(), 1);
-    assert_eq!(office.receipts()[0].applied_after, 3);
+    assert_eq!(office.receipts()[0].mark.applied, 3);
 }

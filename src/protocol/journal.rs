@@ -21,9 +21,9 @@ pub trait Journal {
     /// parked, and all their sales are pending.
     fn resume(&mut self, broker: &str, now: Now) -> Result<Resumed, Self::Error>;
 
-    /// Writes a hello, and the floor that its answer must keep: about the current ledger, and by turns about older ones that HQ has acknowledged something of. What this
-    /// program writes is for the worker to fill in.
-    fn hello(&mut self, nonce: Nonce, now: Now) -> Result<(Hello, u64), Self::Error>;
+    /// Writes a hello: about the current ledger, and by turns about older ones that HQ has acknowledged something of. What this program writes is for the worker to
+    /// fill in.
+    fn hello(&mut self, nonce: Nonce, now: Now) -> Result<Hello, Self::Error>;
 
     /// Makes a batch of at most `max_rows` pending sales, oldest business day first, all of one ledger, and commits it with its rows. `None`: nothing is pending.
     fn form_batch(&mut self, id: BatchId, max_rows: u32, now: Now) -> Result<Option<Formed>, Self::Error>;
@@ -39,7 +39,7 @@ pub trait Journal {
     fn settle(&mut self, receipt: &Receipt, now: Now) -> Result<Settled, Self::Error>;
 
     /// Takes in the answer to a hello that this worker said, from the store that this branch knows as HQ.
-    fn weigh(&mut self, answer: &Answer, floor: u64, now: Now) -> Result<Weighed, Self::Error>;
+    fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, Self::Error>;
 
     /// Knows this store as HQ from now on. If another one was known before, everything that it acknowledged is pending again.
     fn adopt_store(&mut self, store: StoreId, now: Now) -> Result<(), Self::Error>;
@@ -85,10 +85,10 @@ pub struct Formed {
 pub enum Settled {
     /// This database made the batch; the receipt has been taken in.
     Ours {
-        /// What the receipt tells of both databases; already acted upon.
-        lineage: Lineage,
         /// Whether there may be sales to send that were not there before.
         more_waiting: bool,
+        /// Whether HQ should be asked soon if it still has all that it acknowledged.
+        in_doubt: bool,
     },
     /// This database made no such batch; nothing has changed.
     NotOurs,
@@ -101,4 +101,6 @@ pub struct Weighed {
     pub lineage: Lineage,
     /// The ledger that is current now.
     pub ledger: LedgerId,
+    /// Whether HQ should be asked again soon if it still has all that it acknowledged.
+    pub in_doubt: bool,
 }

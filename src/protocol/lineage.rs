@@ -1,38 +1,77 @@
-//! Who has lost what: telling a restored HQ, and a copied branch database, by the applied counts.
+//! Who has lost what: telling a restored HQ, and a copied branch database, by marks and counts.
 //!
-//! HQ counts, for each ledger, the revisions that it has applied. A branch knows how high that count must be: as high as it ever was in an answer, and
-//! at least as many as there are revisions that HQ has acknowledged. It also knows how high it can be: all that it has seen, plus all that it ever sent
-//! and had no answer to. A *fresh* answer (to a message that was first sent after those facts were written down) outside these bounds means that one of
-//! the two databases is not the one that made the facts. So do two receipts that claim one and the same step of the count, whatever order they come in.
+//! HQ counts, for each ledger, the revisions that it has applied, and keeps a [`Mark`] of each batch that applied any: a hash chained over all of them. It
+//! keeps the marks with the sales, in one transaction, so an HQ that was restored has lost the marks that came after its backup together with what they stand
+//! for. A mark comes back only if the very same batches are applied again with the very same outcome, and then HQ has what it stands for.
+//!
+//! Every receipt brings the mark that HQ had reached with it. So a receipt is true for as long as HQ remembers its mark, and a branch need not remember every one:
+//! one that follows another in the chain vouches for it. A [`Standing`] holds the marks that no later one is known to vouch for, nearly always just one. Each hello
+//! asks about them, and HQ's answer brings the mark that vouches for all of them, or says that it remembers one of them not.
 //!
 //! # When HQ has forgotten
 //!
-//! Everything that it acknowledged of the ledger is sent again, not only what lies above the count that is left: what a restored HQ has applied since (a
-//! message that the broker delivered again, a batch that was on its way) counts like what it has kept, so a count does not tell which receipts are still
-//! true. Sending again what HQ has is cheap and does no harm; believing a receipt that is void would be a false green.
+//! Everything that it acknowledged of the ledger is sent again. Sending again what HQ has is cheap and does no harm; believing a receipt that is void would be a
+//! false green. It doesn't matter what HQ has applied since, from whom, or how high its count is. Receipts of the HQ that was, if they come later, bring marks of
+//! their own, and the next hello asks about those.
 //!
-//! # What is not promised
-//!
-//! A count is only a number. HQ's loss stays unseen if, before anything fresh is answered, it applies as many revisions that this branch will never ask about
-//! again as it has lost: batches that were on their way when it was restored, whose receipts were lost, and whose sales were all edited before they went again. And while
-//! two boxes sell with copies of one database, each makes up for what HQ forgot of the other. `branchline resend` heals both.
+//! HQ may drop old marks, as long as it keeps a good number of the newest of each ledger: a mark is asked about again only until the next answer replaces it. "Not remembered" then
+//! means "forgotten, or very old", and the cure is the same: what would have been known is sent again.
 //!
 //! # When this database is a copy
 //!
-//! New sales go into a new ledger. What was entered before keeps its key, because the other box, or an earlier life of this one, may have brought it to HQ. Where HQ holds
-//! another sale under the key, this one moves to the ledger's [annex], which is the same in every copy: so a sale that two boxes move is still one sale.
+//! A branch knows how high HQ's count can be: as high as it was ever heard to be, plus all that was ever sent and had no answer. If an HQ that has forgotten nothing counts more, another box, or an
+//! earlier life of this one, writes to the same ledger. New sales go into a new one then. What was entered before keeps its key, because the other box may have brought it to HQ. Where HQ holds
+//! another sale under the key, this one moves to the ledger's [annex], which is the same in every copy: so a sale that two boxes move is still one sale. A
+//! key tells two sales apart by itself, so nothing is confused before the copy is noticed.
+//!
+//! The two are told apart exactly, and may happen at once: marks tell what HQ has lost, whoever else adds to the count; and the count is weighed only by an answer that remembers all marks.
 
-use crate::domain::ids::LedgerId;
+use super::message::{Answer, Outcome, Receipt};
+use crate::domain::ids::{BatchId, LedgerId, Run};
+
+/// How much of a ledger HQ had applied at some moment, and a hash over all that led there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Mark {
+    /// The applied count: how many revisions.
+    pub applied: u64,
+    /// The hash; zeros before the first.
+    pub chain: [u8; 16],
+}
+
+impl Mark {
+    /// The mark after a batch of which HQ has applied some revisions and holds `stored` of its rows.
+    #[must_use]
+    pub fn after(self, batch: BatchId, newly_applied: u64, stored: &[Run]) -> Self {
+        if newly_applied == 0 {
+            return self;
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.chain).update(batch.as_bytes());
+        hasher.update(&newly_applied.to_be_bytes());
+        for run in stored {
+            hasher.update(&run.first.get().to_be_bytes());
+            hasher.update(&run.count.to_be_bytes());
+            hasher.update(&run.revision.get().to_be_bytes());
+        }
+        Self {
+            applied: self.applied.saturating_add(newly_applied),
+            chain: first_half(&hasher),
+        }
+    }
+}
+
+/// The most marks that a hello asks about.
+pub const MAX_ASKED: usize = 32;
 
 /// What a branch has written down about one ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Standing {
-    /// The highest applied count that an answer has brought.
+    /// The highest applied count that HQ was heard to have.
     pub seen: u64,
-    /// How many revisions HQ has acknowledged and not been found to have forgotten.
-    pub acked: u64,
     /// How many revisions are in batches of this ledger that were sent, or may have been, and never answered.
     pub unanswered: u64,
+    /// What the truth of all that is acked rests on: marks that HQ must remember, oldest first. None vouches for another as far as is known.
+    pub marks: Vec<Mark>,
 }
 
 /// What an answer tells of both databases.
@@ -40,56 +79,67 @@ pub struct Standing {
 pub enum Lineage {
     /// Both are the databases they were.
     Same,
-    /// HQ has forgotten something of what it acknowledged, so what it acknowledged before this answer counts for nothing.
-    HqForgot {
-        /// Whether the answer itself counts: it is younger than what was forgotten. If not, it may be what was forgotten.
-        answer_counts: bool,
-    },
+    /// HQ has forgotten something of what it acknowledged, so what it acknowledged of the ledger counts for nothing.
+    HqForgot,
     /// HQ has applied revisions that this database never sent: it is a copy or a backup.
     ThisIsACopy,
 }
 
-/// What an answer reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Report {
-    /// HQ's count before it handled the message that it answers.
-    pub before: u64,
-    /// HQ's count after.
-    pub after: u64,
-    /// The least that the count must have been: [`Standing::floor`] when the message was first sent.
-    pub floor: u64,
-    /// Another receipt claims a step of the count between `before` and `after`. One HQ takes each step once.
-    pub claimed: bool,
-}
-
 impl Standing {
-    /// The least that a fresh answer must report.
-    #[must_use]
-    pub const fn floor(&self) -> u64 {
-        if self.seen > self.acked { self.seen } else { self.acked }
+    /// Bases what a receipt acknowledges on its mark.
+    pub fn rest_on(&mut self, receipt: &Receipt) {
+        let mark = receipt.mark;
+        self.seen = self.seen.max(mark.applied);
+        let Outcome::Taken(taken) = &receipt.outcome else {
+            // It acknowledges nothing, and neither does an HQ that has applied nothing.
+            return;
+        };
+        if mark.applied > 0 {
+            let next = |before: &Mark| before.after(receipt.batch, receipt.newly_applied, &taken.stored);
+            self.marks.retain(|before| *before != mark && next(before) != mark);
+            self.marks.push(mark);
+        }
     }
 
-    /// Weighs an answer. `self` is the standing just before the answer is written down, with the answered batch's revisions still unanswered.
+    /// The marks to ask HQ about: the oldest, as many as a hello has room for.
     #[must_use]
-    pub const fn weigh(&self, report: Report) -> Lineage {
-        // Only the floor of its own message binds an answer: others may have been sent later and heard earlier.
-        let below = report.before < report.floor;
-        if below || report.claimed {
-            return Lineage::HqForgot { answer_counts: below };
-        }
-        if report.after > self.floor() + self.unanswered {
-            return Lineage::ThisIsACopy;
-        }
-        Lineage::Same
+    pub fn to_ask(&self) -> Vec<Mark> {
+        self.marks.iter().take(MAX_ASKED).copied().collect()
     }
-}
 
-/// Whether two receipts of one ledger claim the same step of the applied count; each claims those after `before` up to `after`.
-#[must_use]
-pub const fn claim_the_same((before, after): (u64, u64), (other_before, other_after): (u64, u64)) -> bool {
-    let latest_begin = if before > other_before { before } else { other_before };
-    let first_end = if after < other_after { after } else { other_after };
-    latest_begin < first_end
+    /// Whether some of what is acked rests on a mark of which nobody knows whether the others' HQ has it: somebody should ask soon.
+    #[must_use]
+    pub const fn in_doubt(&self) -> bool {
+        self.marks.len() > 1
+    }
+
+    /// Takes an answer in, as far as these numbers go; what was acked by an HQ that has forgotten it is for the caller to send again.
+    #[must_use]
+    pub fn weigh(&mut self, answer: &Answer) -> Lineage {
+        if !answer.remembers {
+            self.forget(answer.mark);
+            return Lineage::HqForgot;
+        }
+        let known = self.seen.saturating_add(self.unanswered);
+        let lineage = if answer.mark.applied > known {
+            Lineage::ThisIsACopy
+        } else {
+            Lineage::Same
+        };
+        self.seen = self.seen.max(answer.mark.applied);
+        let before = self.marks.len();
+        self.marks.retain(|mark| !answer.asked.contains(mark));
+        if self.marks.len() < before && !self.marks.contains(&answer.mark) {
+            self.marks.push(answer.mark);
+        }
+        lineage
+    }
+
+    /// Forgets all that HQ has acknowledged; `now` is how far it says it is.
+    pub fn forget(&mut self, now: Mark) {
+        self.seen = now.applied;
+        self.marks.clear();
+    }
 }
 
 /// The ledger for sales of `ledger` whose keys HQ knows as other sales: the same wherever it is asked.
@@ -97,71 +147,159 @@ pub const fn claim_the_same((before, after): (u64, u64), (other_before, other_af
 pub fn annex(ledger: LedgerId) -> LedgerId {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"branchline annex").update(ledger.as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    LedgerId::from_bytes(bytes)
+    LedgerId::from_bytes(first_half(&hasher))
+}
+
+fn first_half(hasher: &blake3::Hasher) -> [u8; 16] {
+    let hash = hasher.finalize();
+    std::array::from_fn(|at| hash.as_bytes()[at])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::{Nonce, Revision, SaleId, StoreId};
+    use crate::domain::time::UtcMillis;
+    use crate::protocol::message::{HqStamp, Taken};
 
-    const STANDING: Standing = Standing {
-        seen: 10,
-        acked: 9,
-        unanswered: 3,
-    };
-
-    const fn report(before: u64, after: u64) -> Report {
-        Report {
-            before,
-            after,
-            floor: 10,
-            claimed: false,
+    fn stamp() -> HqStamp {
+        HqStamp {
+            store: StoreId::from_random(1),
+            replaces: Vec::new(),
+            clock: UtcMillis(0),
+            trial: false,
+            reads: vec![1],
         }
     }
 
-    #[test]
-    fn an_answer_within_its_bounds_changes_nothing() {
-        assert_eq!(STANDING.weigh(report(10, 13)), Lineage::Same);
+    /// HQ's answer to a batch of one row: it had this mark before, and applies the row.
+    fn receipt(before: Mark, batch: u128) -> Receipt {
+        let stored = vec![Run {
+            first: SaleId::new(1).unwrap(),
+            count: 1,
+            revision: Revision::FIRST,
+        }];
+        let batch = BatchId::from_random(batch);
+        Receipt {
+            hq: stamp(),
+            ledger: LedgerId::from_random(1),
+            batch,
+            mark: before.after(batch, 1, &stored),
+            newly_applied: 1,
+            outcome: Outcome::Taken(Taken {
+                stored,
+                ..Taken::default()
+            }),
+        }
+    }
+
+    fn answer(asked: &[Mark], remembers: bool, mark: Mark) -> Answer {
+        Answer {
+            hq: stamp(),
+            ledger: LedgerId::from_random(1),
+            nonce: Nonce::from_random(1),
+            mark,
+            asked: asked.to_vec(),
+            remembers,
+        }
+    }
+
+    /// A standing that has heard these receipts, one batch after the other.
+    fn heard(batches: &[u128]) -> Standing {
+        let (mut standing, mut mark) = (Standing::default(), Mark::default());
+        for batch in batches {
+            let receipt = receipt(mark, *batch);
+            mark = receipt.mark;
+            standing.rest_on(&receipt);
+        }
+        standing
     }
 
     #[test]
-    fn a_count_below_the_floor_of_its_message_means_that_hq_forgot() {
-        let forgot = Lineage::HqForgot { answer_counts: true };
-        assert_eq!(STANDING.weigh(report(9, 12)), forgot);
-        let old = Report {
-            floor: 4,
-            ..report(9, 12)
+    fn receipts_in_order_rest_on_the_last_one() {
+        let standing = heard(&[1, 2, 3]);
+        assert_eq!((standing.marks.len(), standing.seen), (1, 3));
+        assert_eq!(standing.marks[0].applied, 3);
+        assert!(!standing.in_doubt());
+    }
+
+    #[test]
+    fn a_repeat_of_what_hq_has_rests_on_the_same_mark() {
+        let mut standing = heard(&[1]);
+        let mut repeat = receipt(Mark::default(), 1);
+        repeat.batch = BatchId::from_random(2);
+        repeat.newly_applied = 0;
+        standing.rest_on(&repeat);
+        assert!(!standing.in_doubt());
+    }
+
+    #[test]
+    fn a_receipt_behind_one_that_was_lost_rests_on_itself_until_hq_vouches_for_both() {
+        let lost = receipt(heard(&[1]).marks[0], 2);
+        let mut standing = heard(&[1]);
+        let third = receipt(lost.mark, 3);
+        standing.rest_on(&third);
+        assert!(standing.in_doubt());
+        let asked = standing.marks.clone();
+        standing.unanswered = 1;
+        assert_eq!(standing.weigh(&answer(&asked, true, third.mark)), Lineage::Same);
+        assert_eq!(standing.marks, [third.mark]);
+    }
+
+    #[test]
+    fn an_equal_count_of_another_history_is_another_mark() {
+        let (one, other) = (heard(&[1, 2]), heard(&[1, 3]));
+        assert_eq!(one.marks[0].applied, other.marks[0].applied);
+        assert_ne!(one.marks, other.marks);
+        let mut both = one;
+        both.rest_on(&receipt(heard(&[1]).marks[0], 3));
+        assert!(both.in_doubt(), "HQ went back, and on by another batch");
+    }
+
+    #[test]
+    fn a_mark_depends_on_which_rows_are_stored() {
+        let run = |first| Run {
+            first: SaleId::new(first).unwrap(),
+            count: 1,
+            revision: Revision::FIRST,
         };
-        assert_eq!(
-            STANDING.weigh(old),
-            Lineage::Same,
-            "its message is older than the facts"
-        );
+        let after = |first| Mark::default().after(BatchId::from_random(1), 1, &[run(first)]);
+        assert_ne!(after(1), after(2));
     }
 
     #[test]
-    fn what_is_acknowledged_is_a_floor_of_its_own() {
-        let standing = Standing { acked: 12, ..STANDING };
-        assert_eq!(standing.floor(), 12);
-    }
-
-    #[test]
-    fn a_step_that_two_receipts_claim_was_taken_by_two_histories() {
-        let claimed = Report {
-            claimed: true,
-            ..report(10, 13)
+    fn an_hq_that_remembers_not_has_forgotten_however_high_it_counts() {
+        let mut standing = heard(&[1, 2]);
+        let asked = standing.marks.clone();
+        let far = Mark {
+            applied: 99,
+            chain: [7; 16],
         };
-        assert_eq!(STANDING.weigh(claimed), Lineage::HqForgot { answer_counts: false });
-        assert!(claim_the_same((6, 10), (8, 16)));
-        assert!(!claim_the_same((6, 10), (10, 16)));
-        assert!(!claim_the_same((6, 10), (8, 8)), "a repeat takes no step");
+        assert_eq!(standing.weigh(&answer(&asked, false, far)), Lineage::HqForgot);
+        assert_eq!((standing.seen, standing.marks.len()), (99, 0));
+    }
+
+    #[test]
+    fn what_was_heard_after_the_question_is_asked_about_the_next_time() {
+        let mut standing = heard(&[1]);
+        let asked = standing.marks.clone();
+        let second = receipt(asked[0], 2);
+        standing.rest_on(&second);
+        assert_eq!(standing.weigh(&answer(&asked, true, asked[0])), Lineage::Same);
+        assert_eq!(standing.marks, [second.mark]);
     }
 
     #[test]
     fn a_count_above_all_that_was_sent_means_that_this_is_a_copy() {
-        assert_eq!(STANDING.weigh(report(10, 14)), Lineage::ThisIsACopy);
+        let mut standing = heard(&[1]);
+        standing.unanswered = 2;
+        let asked = standing.marks.clone();
+        let far = |applied| Mark {
+            applied,
+            chain: [7; 16],
+        };
+        assert_eq!(standing.clone().weigh(&answer(&asked, true, far(3))), Lineage::Same);
+        assert_eq!(standing.weigh(&answer(&asked, true, far(4))), Lineage::ThisIsACopy);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a branch and HQ say to each other. How it looks as bytes is in [`crate::wire`].
 
+use super::lineage::Mark;
 use crate::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, Revision, Run, SaleId, StoreId};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::Sale;
@@ -39,6 +40,8 @@ pub struct Hello {
     pub clock: UtcMillis,
     /// The versions that the branch can write.
     pub writes: Vec<Version>,
+    /// "Do you remember these marks of the ledger?"
+    pub marks: Vec<Mark>,
 }
 
 /// The sales of one message. All rows are of one ledger.
@@ -98,8 +101,12 @@ pub struct Answer {
     pub ledger: LedgerId,
     /// The hello's nonce.
     pub nonce: Nonce,
-    /// How many revisions of this ledger HQ has applied.
-    pub applied: u64,
+    /// How far HQ is with this ledger.
+    pub mark: Mark,
+    /// The marks that the hello asked about, as far as it could be read.
+    pub asked: Vec<Mark>,
+    /// Whether HQ remembers them all: then its own mark vouches for them.
+    pub remembers: bool,
 }
 
 /// HQ's answer to one batch.
@@ -111,10 +118,10 @@ pub struct Receipt {
     pub ledger: LedgerId,
     /// The batch.
     pub batch: BatchId,
-    /// HQ's applied count for the ledger before this batch.
-    pub applied_before: u64,
-    /// The same count after it.
-    pub applied_after: u64,
+    /// How far HQ is with the ledger, with this batch.
+    pub mark: Mark,
+    /// How many revisions of this batch HQ has applied just now; it had the others, or has not taken them.
+    pub newly_applied: u64,
     /// What became of the rows.
     pub outcome: Outcome,
 }

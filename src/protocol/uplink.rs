@@ -8,23 +8,25 @@
 //! (HQ is silent: the broker still has the batch, so sending it again would only pile up) or to `Retrying` (HQ has answered later messages, so this one
 //! is lost). A broken session in `Publishing` dissolves the batch. A parked batch dissolves as soon as anything that was sent after it is answered.
 
+mod flights;
 mod hello;
 mod link;
 mod pace;
+mod rest;
 #[cfg(test)]
 mod tests;
 
 use super::Now;
 use super::backoff::Backoff;
 use super::journal::{Outline, Resumed, Settled, Weighed};
-use super::lineage::Lineage;
 use super::message::{Answer, Downlink, HqStamp, Outcome, Receipt, Version};
 use crate::domain::event::{LinkTrouble, LogEvent};
 use crate::domain::ids::{BatchId, Nonce, StoreId};
 use crate::domain::read::LineState;
 use crate::domain::time::Tick;
+use flights::{Flight, Stage};
 use hello::HelloPlan;
-use link::Link;
+use link::{Link, Rest};
 use pace::Pace;
 
 /// The named bounds of the machine. Times are in milliseconds.
@@ -40,6 +42,10 @@ pub struct Limits {
     pub hello_idle_ms: u64,
     /// The longest wait between hellos to a silent HQ.
     pub hello_cap_ms: u64,
+    /// After how long with nothing to do the line is closed to save data; `None`: it stays open.
+    pub linger_ms: Option<u64>,
+    /// After how long a line that was closed to save data is opened for a hello.
+    pub hello_rest_ms: u64,
     /// How often refusals that pass with time are looked at.
     pub refusals_ms: u64,
     /// The most batches that are out at once.
@@ -64,6 +70,8 @@ impl Limits {
             connect_ms: 45_000,
             hello_idle_ms: 300_000,
             hello_cap_ms: 4 * 3_600_000,
+            linger_ms: None,
+            hello_rest_ms: 3_600_000,
             refusals_ms: 3_600_000,
             window: 32,
             batch_rows: 2_000,
@@ -97,13 +105,6 @@ pub enum Event {
     Confirmed([u8; 16]),
     /// Something from HQ.
     Heard(Downlink),
-    /// The hello that was asked for is written; its answer must keep this floor.
-    HelloWritten {
-        /// The hello.
-        nonce: Nonce,
-        /// The least applied count that its answer may report.
-        floor: u64,
-    },
     /// The batch that was asked for is made.
     Formed(Outline),
     /// There was nothing to make a batch of.
@@ -116,6 +117,8 @@ pub enum Event {
     SalesWaiting,
     /// The operator asks for a try right now.
     SyncNow,
+    /// The hours begin in which the line may be used (`true`), or are over.
+    Hours(bool),
     /// Time has passed.
     Woke,
     /// The worker is about to end.
@@ -129,7 +132,7 @@ pub enum Action {
     Connect,
     /// Throw the session away; nothing of it is heard any more.
     Disconnect,
-    /// Write a hello and publish it; [`Event::HelloWritten`] follows.
+    /// Write a hello and publish it.
     SayHello {
         /// Its name.
         nonce: Nonce,
@@ -157,12 +160,7 @@ pub enum Action {
     /// See [`super::journal::Journal::settle`]; [`Event::Settled`] follows.
     Settle(Receipt),
     /// See [`super::journal::Journal::weigh`]; [`Event::Weighed`] follows.
-    Weigh {
-        /// The answer.
-        answer: Answer,
-        /// The least applied count that it may report.
-        floor: u64,
-    },
+    Weigh(Answer),
     /// See [`super::journal::Journal::adopt_store`].
     AdoptStore(StoreId),
     /// See [`super::journal::Journal::retry_refusals`].
@@ -171,30 +169,11 @@ pub enum Action {
     Log(LogEvent),
 }
 
-/// A batch that is out.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Flight {
-    outline: Outline,
-    /// Position among all that this worker has sent; zero: sent by a worker before it.
-    order: u64,
-    /// HQ has answered something that was sent later.
-    overtaken: bool,
-    stage: Stage,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Stage {
-    Publishing { since: Tick, deadline: Tick },
-    Sent { deadline: Tick },
-    Parked,
-    Retrying { at: Tick },
-}
-
 /// The machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts, each true or not in any combination"
+    reason = "five independent facts, each true or not in any combination"
 )]
 pub struct Uplink {
     limits: Limits,
@@ -216,6 +195,10 @@ pub struct Uplink {
     waiting: bool,
     /// A batch has been asked for and is not made yet.
     forming: bool,
+    /// The line may be used at this hour.
+    allowed: bool,
+    /// Since when the line has had nothing to do.
+    quiet_since: Option<Tick>,
     refusals_at: Tick,
 }
 
@@ -243,6 +226,8 @@ impl Uplink {
             hq_reads: None,
             waiting: false,
             forming: false,
+            allowed: true,
+            quiet_since: None,
             refusals_at: Tick::default(),
         }
     }
@@ -252,6 +237,8 @@ impl Uplink {
     pub fn line(&self) -> LineState {
         match self.link {
             Link::Off | Link::Stopped => LineState::Off,
+            Link::Resting(Rest::InStep) => LineState::Resting,
+            Link::Resting(Rest::OutOfHours) => LineState::OutOfHours,
             Link::Down { .. } | Link::Opening { .. } => LineState::Down,
             Link::Up { blocked: true, .. } => LineState::Blocked,
             Link::Up { blocked: false, .. } if self.stranger => LineState::Stranger,
@@ -283,8 +270,11 @@ impl Uplink {
             Link::Off | Link::Stopped => None,
             Link::Down { retry_at, .. } => flights.chain([retry_at, self.refusals_at]).min(),
             Link::Opening { deadline, .. } => flights.chain([deadline, self.refusals_at]).min(),
-            Link::Up { blocked: true, .. } => flights.chain([self.refusals_at]).min(),
-            Link::Up { blocked: false, .. } => flights.chain([self.hello.next_at(), self.refusals_at]).min(),
+            Link::Up { blocked: true, .. } | Link::Resting(Rest::OutOfHours) => flights.chain([self.refusals_at]).min(),
+            Link::Up { blocked: false, .. } | Link::Resting(Rest::InStep) => flights
+                .chain([self.hello.next_at(), self.refusals_at])
+                .chain(self.rest_at())
+                .min(),
         }
     }
 
@@ -300,23 +290,24 @@ impl Uplink {
             Event::NoReceiptQueue => self.hello.receipt_queue_missing(now.tick),
             Event::Confirmed(name) => self.on_confirmed(now, name),
             Event::Heard(message) => self.on_heard(now, message, &mut out),
-            Event::HelloWritten { nonce, floor } => self.hello.written(nonce, floor),
             Event::Formed(outline) => self.on_formed(now, outline, &mut out),
             Event::NothingWaiting => {
                 self.forming = false;
                 self.waiting = false;
             }
-            Event::Settled(Settled::Ours { lineage, more_waiting }) => {
+            Event::Settled(Settled::Ours { more_waiting, in_doubt }) => {
                 self.waiting |= more_waiting;
-                if matches!(lineage, Lineage::HqForgot { .. }) {
-                    // The hello that is out was said to an HQ that knew more.
-                    self.hello.expect_nothing();
-                }
+                self.ask_if(in_doubt, now);
             }
             Event::Settled(Settled::NotOurs) => out.push(Action::Log(LogEvent::ForeignReceipt)),
             // A new ledger, or sales that HQ forgot: whatever it was, look at the journal again.
-            Event::Weighed(_) | Event::SalesWaiting => self.waiting = true,
+            Event::Weighed(weighed) => {
+                self.waiting = true;
+                self.ask_if(weighed.in_doubt, now);
+            }
+            Event::SalesWaiting => self.waiting = true,
             Event::SyncNow => self.on_sync_now(now),
+            Event::Hours(allowed) => self.allowed = allowed,
             Event::Woke => {}
             Event::Stopping => self.on_stopping(&mut out),
         }
@@ -345,42 +336,6 @@ impl Uplink {
         self.waiting = true;
     }
 
-    fn on_confirmed(&mut self, now: Now, name: [u8; 16]) {
-        self.link.proven();
-        self.hello.confirmed(Nonce::from_bytes(name));
-        let deadline = now.tick.plus(self.limits.answer_ms);
-        if let Some(flight) = self
-            .flights
-            .iter_mut()
-            .find(|flight| *flight.outline.id.as_bytes() == name)
-            && let Stage::Publishing { since, .. } = flight.stage
-        {
-            flight.stage = Stage::Sent { deadline };
-            self.pace.confirmed(flight.outline.sales.count, now.tick.since(since));
-        }
-    }
-
-    fn on_formed(&mut self, now: Now, outline: Outline, out: &mut Vec<Action>) {
-        self.forming = false;
-        let order = self.take_order();
-        let stage = Stage::Publishing {
-            since: now.tick,
-            deadline: now.tick.plus(self.limits.confirm_ms),
-        };
-        let id = outline.id;
-        self.flights.push(Flight {
-            outline,
-            order,
-            overtaken: false,
-            stage,
-        });
-        match (self.link, self.version()) {
-            (Link::Up { .. }, Some(version)) => out.push(Action::Publish { id, version }),
-            // The line broke, or HQ turned out to be older, while the batch was being made.
-            _ => self.dissolve_where(|flight| flight.outline.id == id, out),
-        }
-    }
-
     fn on_heard(&mut self, now: Now, message: Downlink, out: &mut Vec<Action>) {
         self.link.proven();
         if !self.accept_store(message.stamp(), out) {
@@ -392,24 +347,24 @@ impl Uplink {
             // Sales that HQ was too old for may go now.
             self.waiting = true;
             self.hq_reads = Some(stamp.reads.clone());
+            if self.version().is_none() {
+                out.push(Action::Log(LogEvent::HqOlder));
+            }
         }
         match message {
             Downlink::Answer(answer) => {
-                let Some(said) = self.hello.answered(answer.nonce, now.tick, &self.limits) else {
+                let Some(order) = self.hello.answered(answer.nonce, now.tick, &self.limits) else {
                     // An answer to an earlier session's hello is old news; one to another program's is not for us.
                     return;
                 };
-                self.overtake(said.order, out);
+                self.overtake(order, out);
                 out.push(Action::Log(LogEvent::HqAnswered {
                     skew_ms: answer.hq.clock.0 - now.wall.0,
                 }));
-                out.push(Action::Weigh {
-                    answer,
-                    floor: said.floor,
-                });
+                out.push(Action::Weigh(answer));
             }
             Downlink::Receipt(receipt) => {
-                if receipt.outcome == Outcome::TooNew {
+                if receipt.outcome == Outcome::TooNew && self.version().is_some() {
                     out.push(Action::Log(LogEvent::HqOlder));
                 }
                 let at = self
@@ -424,6 +379,13 @@ impl Uplink {
         }
         if self.flights.iter().any(|flight| flight.stage == Stage::Parked) {
             // They were sent after what was answered now: if they are lost too, the next answer shows it.
+            self.hello.ask(now.tick.plus(self.limits.answer_ms));
+        }
+    }
+
+    /// Asks HQ soon whether it still has what it acknowledged, if that is in doubt; a receipt that is only late has its time first.
+    fn ask_if(&mut self, in_doubt: bool, now: Now) {
+        if in_doubt {
             self.hello.ask(now.tick.plus(self.limits.answer_ms));
         }
     }
@@ -450,14 +412,6 @@ impl Uplink {
         }
         self.stranger = false;
         true
-    }
-
-    /// Something that was sent at position `order` is answered: what was sent earlier and still waits for an answer has been lost on the way.
-    fn overtake(&mut self, order: u64, out: &mut Vec<Action>) {
-        for flight in self.flights.iter_mut().filter(|flight| flight.order < order) {
-            flight.overtaken = true;
-        }
-        self.dissolve_where(|flight| flight.overtaken && flight.stage == Stage::Parked, out);
     }
 
     fn on_sync_now(&mut self, now: Now) {
@@ -505,6 +459,7 @@ impl Uplink {
             |flight| matches!(flight.stage, Stage::Retrying { at } if now.tick >= at),
             out,
         );
+        self.rest_or_rise(now, out);
         if self.link.connect_due(now.tick) {
             self.link = self.link.opening(now.tick.plus(self.limits.connect_ms));
             out.push(Action::Connect);
@@ -514,78 +469,6 @@ impl Uplink {
             let order = self.take_order();
             let expires_ms = self.hello.said(nonce, order, now.tick, &self.limits);
             out.push(Action::SayHello { nonce, expires_ms });
-        }
-    }
-
-    /// Takes the batches whose answer is overdue back from `Sent`.
-    fn end_leases(&mut self, now: Now, out: &mut Vec<Action>) {
-        for flight in &mut self.flights {
-            let Stage::Sent { deadline } = flight.stage else {
-                continue;
-            };
-            if now.tick < deadline {
-                continue;
-            }
-            let next_try = flight.outline.attempt + 1;
-            let retry_s = if flight.overtaken {
-                let wait = self.limits.retry.after(flight.outline.attempt, now.luck);
-                flight.stage = Stage::Retrying {
-                    at: now.tick.plus(wait),
-                };
-                Some(seconds(wait))
-            } else {
-                flight.stage = Stage::Parked;
-                self.hello.ask(now.tick);
-                None
-            };
-            out.push(Action::Park(flight.outline.id));
-            let after_s = seconds(self.limits.answer_ms);
-            out.push(Action::Log(LogEvent::TimedOut {
-                sales: flight.outline.sales,
-                after_s,
-                next_try,
-                retry_s,
-            }));
-        }
-    }
-
-    fn confirm_overdue(&self, tick: Tick) -> bool {
-        let overdue = |flight: &Flight| matches!(flight.stage, Stage::Publishing { deadline, .. } if tick >= deadline);
-        matches!(self.link, Link::Up { .. }) && self.flights.iter().any(overdue)
-    }
-
-    fn dissolve_where(&mut self, lost: impl Fn(&Flight) -> bool, out: &mut Vec<Action>) {
-        let before = self.flights.len();
-        self.flights.retain(|flight| {
-            let lost = lost(flight);
-            if lost {
-                out.push(Action::Dissolve(flight.outline.id));
-            }
-            !lost
-        });
-        self.waiting |= self.flights.len() < before;
-    }
-
-    /// Asks for the next batch if one may go.
-    fn pump(&mut self, now: Now, out: &mut Vec<Action>) {
-        let open = matches!(self.link, Link::Up { blocked: false, .. }) && !self.stranger && self.version().is_some();
-        if open && self.waiting && !self.forming && self.flights.len() < self.window() {
-            self.forming = true;
-            // The bits that named a hello in this same step must not name a batch.
-            let id = BatchId::from_random(!now.luck);
-            out.push(Action::FormBatch {
-                id,
-                max_rows: self.pace.batch_rows(),
-            });
-        }
-    }
-
-    /// How many batches may be out: one until a line that has failed twice in a row carries something again, so that nothing piles up before it.
-    fn window(&self) -> usize {
-        if self.link.failures() > 1 {
-            1
-        } else {
-            self.pace.window()
         }
     }
 

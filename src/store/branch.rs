@@ -21,6 +21,7 @@ mod kept;
 mod ledgers;
 mod lock;
 mod log;
+mod meter;
 #[cfg(test)]
 mod model;
 mod open;
@@ -47,7 +48,7 @@ use diesel::sql_types::BigInt;
 use crate::domain::ids::{BranchCode, SaleId};
 use crate::domain::read::SaleRow;
 use crate::domain::sale::Sale;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 pub use audit::{Audit, Difference};
 pub use export::ExportError;
 pub use import::ImportProgress;
@@ -120,7 +121,7 @@ impl BranchDb {
     where
         E: From<StoreError> + From<diesel::result::Error>,
     {
-        self.conn.immediate_transaction(|conn| {
+        transaction::immediate(&mut self.conn, |conn| {
             let before = Kept::load(conn)?;
             let mut kept = before.clone();
             let result = work(conn, &mut kept)?;

@@ -15,6 +15,7 @@ use super::worker::{Order, Worker};
 use crate::clock;
 use crate::domain::event::{Level, LinkTrouble, LogEvent};
 use crate::domain::ids::{BranchCode, SaleId};
+use crate::domain::line::{Hours, Traffic};
 use crate::domain::read::{LineState, WorkerStamp};
 use crate::domain::time::Tick;
 use crate::protocol::Now;
@@ -64,6 +65,8 @@ pub struct Service<T> {
     pub transport: T,
     /// The machine's bounds.
     pub limits: Limits,
+    /// The hours of the day in which the line may be used; `None`: all.
+    pub hours: Option<Hours>,
 }
 
 /// A running service.
@@ -238,10 +241,16 @@ impl<T: Transport> Life<T> {
             stamped: None,
             seen: 0,
             recorded,
+            carried: self.service.transport.traffic(),
+            in_hours: true,
             change: &self.change,
-            transport: &self.service.transport,
+            service: &self.service,
             _lock: lock,
         };
+        // Before the first step, so that a line that may not be used is not opened for a moment.
+        if let Some(event) = shift.clock_in() {
+            shift.step(event)?;
+        }
         shift.step(first)?;
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -268,7 +277,7 @@ impl<T: Transport> Life<T> {
                 () = until(shift.worker.wake_at()) => Some(Event::Woke),
                 _ = poll.tick() => shift.poll()?,
             };
-            if let Some(event) = event {
+            for event in event.into_iter().chain(shift.clock_in()) {
                 shift.step(event)?;
             }
         }
@@ -285,8 +294,12 @@ struct Shift<'a, T> {
     seen: i64,
     /// The last line of the log that has its record.
     recorded: i64,
+    /// The data meter at the last stamp.
+    carried: Traffic,
+    /// Whether the machine believes that the line may be used.
+    in_hours: bool,
     change: &'a watch::Sender<u64>,
-    transport: &'a T,
+    service: &'a Service<T>,
     _lock: Option<WorkerLock>,
 }
 
@@ -296,7 +309,7 @@ impl<T: Transport> Shift<'_, T> {
         while let Some(event) = next.take() {
             for order in self.worker.step(event, &mut now)? {
                 match order {
-                    Order::Open => self.session = Some(self.transport.open()),
+                    Order::Open => self.session = Some(self.service.transport.open()),
                     Order::Close => self.session = None,
                     Order::Publish {
                         message,
@@ -333,12 +346,23 @@ impl<T: Transport> Shift<'_, T> {
         Ok(())
     }
 
-    /// Looks whether another program has written to the database.
+    /// Looks whether another program has written sales to the database.
     fn poll(&mut self) -> Result<Option<Event>, LifeError> {
         let version = self.worker.journal().data_version()?;
-        let moved = version != self.seen;
+        if version == self.seen {
+            return Ok(None);
+        }
         self.seen = version;
-        Ok(moved.then_some(Event::SalesWaiting))
+        let waits = self.worker.journal().status()?.pending > 0;
+        Ok(waits.then_some(Event::SalesWaiting))
+    }
+
+    /// Looks whether the hours of the line have begun or are over.
+    fn clock_in(&mut self) -> Option<Event> {
+        let in_hours = self.service.hours.as_ref()?.are_open(clock::local().time());
+        let turned = in_hours != self.in_hours;
+        self.in_hours = in_hours;
+        turned.then_some(Event::Hours(in_hours))
     }
 
     /// Keeps the stamp fresh; `false`: another program has taken over meanwhile.
@@ -360,9 +384,20 @@ impl<T: Transport> Shift<'_, T> {
                 return Ok(false);
             }
         }
-        self.worker.journal().stamp_worker(stamp)?;
+        self.write_stamp(stamp)?;
         self.stamped = Some((tick, stamp));
         Ok(true)
+    }
+
+    /// Writes a stamp, and with it what the line has carried since the last one.
+    fn write_stamp(&mut self, stamp: WorkerStamp) -> Result<(), LifeError> {
+        let traffic = self.service.transport.traffic();
+        let today = clock::local().date();
+        self.worker
+            .journal()
+            .stamp_worker(stamp, traffic.since(self.carried), today)?;
+        self.carried = traffic;
+        Ok(())
     }
 
     fn stop(&mut self) -> Result<(), LifeError> {
@@ -373,8 +408,7 @@ impl<T: Transport> Shift<'_, T> {
             line: LineState::Off,
             trial: false,
         };
-        self.worker.journal().stamp_worker(off)?;
-        Ok(())
+        self.write_stamp(off)
     }
 }
 

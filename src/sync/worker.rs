@@ -116,7 +116,7 @@ impl<J: Journal> Worker<J> {
             Action::Connect => orders.push(Order::Open),
             Action::Disconnect => orders.push(Order::Close),
             Action::SayHello { nonce, expires_ms } => {
-                let (hello, floor) = journal.hello(nonce, now)?;
+                let hello = journal.hello(nonce, now)?;
                 let message = Message::Hello(Hello {
                     writes: self.writes.clone(),
                     ..hello
@@ -126,7 +126,6 @@ impl<J: Journal> Worker<J> {
                     version: self.writes[0],
                     expires_ms: Some(expires_ms),
                 });
-                events.push_back(Event::HelloWritten { nonce, floor });
             }
             Action::FormBatch { id, max_rows } => {
                 let formed = journal.form_batch(id, max_rows, now)?;
@@ -151,8 +150,8 @@ impl<J: Journal> Worker<J> {
             Action::Settle(receipt) => {
                 events.push_back(Event::Settled(journal.settle(&receipt, now)?));
             }
-            Action::Weigh { answer, floor } => {
-                events.push_back(Event::Weighed(journal.weigh(&answer, floor, now)?));
+            Action::Weigh(answer) => {
+                events.push_back(Event::Weighed(journal.weigh(&answer, now)?));
             }
             Action::AdoptStore(store) => journal.adopt_store(store, now)?,
             Action::RetryRefusals => {

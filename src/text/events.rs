@@ -22,6 +22,8 @@ impl Text {
                 &[("n", sales.count.into()), ("range", (&range(sales)).into())],
             ),
             LogEvent::LinkUp => self.word(Key::LogLinkUp).to_owned(),
+            LogEvent::LineRests => self.word(Key::LogLineRests).to_owned(),
+            LogEvent::HoursOver => self.word(Key::LogHoursOver).to_owned(),
             LogEvent::LinkDown { trouble, retry_s } => self.link_down(*trouble, *retry_s),
             LogEvent::BrokerBlocked => self.word(Key::LogBlocked).to_owned(),
             LogEvent::Stored { sales, took_ms } => self.stored(sales, *took_ms),
@@ -183,6 +185,8 @@ mod tests {
             LogEvent::Voided(id, Revision::FIRST),
             LogEvent::Imported { sales: some },
             LogEvent::LinkUp,
+            LogEvent::LineRests,
+            LogEvent::HoursOver,
             LogEvent::BrokerBlocked,
             LogEvent::Stored {
                 sales: some,

@@ -29,6 +29,19 @@ impl Text {
         format!("{sign}{}{}{part}", self.grouped(whole), self.word(Key::NumberDecimal))
     }
 
+    /// Bytes in millions, to one decimal, as telephone companies count them: `12.4 MB`.
+    #[must_use]
+    pub fn megabytes(&self, bytes: u64) -> String {
+        let tenths = bytes / 100_000 + u64::from(bytes % 100_000 >= 50_000);
+        let number = format!(
+            "{}{}{}",
+            self.count((tenths / 10).into()),
+            self.word(Key::NumberDecimal),
+            tenths % 10
+        );
+        self.say(Key::NumberMegabytes, &[("n", (&number).into())])
+    }
+
     /// A sum of money as one types it: no groups, the language's decimal point.
     #[must_use]
     pub fn typed_money(&self, plain: &str) -> String {

@@ -9,6 +9,7 @@ mod branch;
 mod dial;
 mod failure;
 mod hq;
+mod meter;
 mod unconfirmed;
 
 pub use address::{Address, BadAddress};

@@ -16,6 +16,7 @@ pub use self::hq::{MemoryHq, MemoryHqLink};
 use super::{LinkEvent, Outgoing, Session, Transport};
 use crate::domain::event::LinkTrouble;
 use crate::domain::ids::BranchCode;
+use crate::domain::line::Traffic;
 
 /// How many messages or events wait at either end of a session.
 const ROOM: usize = 256;
@@ -127,6 +128,11 @@ impl Transport for MemoryBranch {
 
     fn broker(&self) -> String {
         "memory".to_owned()
+    }
+
+    /// Nothing has bytes here.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::domain::draft::Draft;
 use crate::domain::event::LogLine;
 use crate::domain::ids::{Revision, SaleId};
+use crate::domain::line::DataUsed;
 use crate::domain::read::{
     BranchStatus, Filter, KeptDraft, KnownProduct, Page, PageRequest, ProductCode, Story, Totals,
 };
@@ -163,8 +164,8 @@ pub enum Answer {
     Draft(Option<Box<KeptDraft>>),
     /// Where the sync worker runs now.
     Worker(WorkerPlace),
-    /// How many bytes went over the line since the program started, both ways.
-    DataUsed(u64),
+    /// What the line has carried; comes with each [`Answer::Status`].
+    DataUsed(DataUsed),
     /// The worker has let go: the program may be stopped.
     Suspended,
     /// A question of the screen could not be answered; the sentence says why.

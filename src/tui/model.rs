@@ -20,6 +20,7 @@ use super::key::Press;
 use super::keymap::{Action, Context, Keymap};
 use super::theme::Theme;
 use crate::domain::ids::BranchCode;
+use crate::domain::line::Hours;
 use crate::domain::money::TaxRate;
 use crate::domain::read::ProductCode;
 use crate::domain::sync_state::SyncKind;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub log_file: Option<String>,
     /// Whether the line to the broker is neither encrypted nor local.
     pub plain_line: bool,
+    /// The hours in which the line may be used, if there are such.
+    pub hours: Option<Hours>,
     /// Turns a moment into the wall-clock time of this place.
     pub local: fn(UtcMillis) -> NaiveDateTime,
 }

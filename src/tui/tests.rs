@@ -3,6 +3,7 @@
 mod browse;
 mod entry;
 mod fake;
+mod line;
 mod looks;
 mod panes;
 mod properties;
@@ -57,6 +58,7 @@ fn settings() -> Settings {
         scanner_prefix: None,
         log_file: Some("/var/log/branchline/TUNIS-01.log".into()),
         plain_line: false,
+        hours: None,
         local,
     }
 }

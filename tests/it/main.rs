@@ -3,11 +3,14 @@
 mod amqp_branch;
 mod amqp_hq;
 mod amqp_leaks;
+mod amqp_meter;
 mod amqp_rights;
 mod architecture;
 mod main_job;
 mod model;
+mod power_cut;
 mod readme;
 mod simulation;
 mod support;
 mod terminal;
+mod upgrades;

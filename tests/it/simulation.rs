@@ -4,7 +4,7 @@
 //! checkers of `checks` look for a broken promise. A seed that fails prints the command that replays it.
 
 mod checks;
-mod rng;
+pub(crate) mod rng;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,38 +25,20 @@ const STEPS: usize = 400;
 /// Seeds that once found a mistake, and what it was.
 const NAMED: &[(u64, &str)] = &[];
 
-/// How a seed ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// All came to rest by itself.
-    Converged,
-    /// HQ had forgotten something, unseen, as `protocol::lineage` says that it can; sending everything again by hand mended it.
-    Mended,
-}
-
-fn run(seed: u64) -> Result<End, String> {
+fn run(seed: u64) -> Result<(), String> {
     let mut world = World::new(seed);
     for step in 0..STEPS {
         world.step();
         checks::each_step(&mut world).map_err(|why| format!("step {step}: {why}"))?;
     }
     world.heal();
-    match checks::converged(&mut world) {
-        Ok(()) => Ok(End::Converged),
-        Err(_) if world.may_have_forgotten_unseen() => {
-            world.resend_all();
-            world.heal();
-            let mended = checks::converged(&mut world).map(|()| End::Mended);
-            mended.map_err(|why| format!("after sending all again: {why}{}", world.logs()))
-        }
-        Err(why) => Err(format!("after healing: {why}{}", world.logs())),
-    }
+    checks::converged(&mut world).map_err(|why| format!("after healing: {why}{}", world.logs()))
 }
 
 fn prove(seeds: impl Iterator<Item = u64> + Send) {
     let seeds = std::sync::Mutex::new(seeds);
     let failures = std::sync::Mutex::new(Vec::new());
-    let (count, mended) = (AtomicU64::new(0), AtomicU64::new(0));
+    let count = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -64,22 +46,17 @@ fn prove(seeds: impl Iterator<Item = u64> + Send) {
                     count.fetch_add(1, Ordering::Relaxed);
                     let outcome = std::panic::catch_unwind(|| run(seed));
                     let outcome = outcome.unwrap_or_else(|_| Err("it panicked; see above".into()));
-                    match outcome {
-                        Ok(End::Converged) => {}
-                        Ok(End::Mended) => drop(mended.fetch_add(1, Ordering::Relaxed)),
-                        Err(why) => failures.lock().unwrap().push(format!(
+                    if let Err(why) = outcome {
+                        failures.lock().unwrap().push(format!(
                             "seed {seed}: {why}\n  replay: BRANCHLINE_SEED={seed} cargo test --test it simulation::one_seed -- --nocapture"
-                        )),
+                        ));
                     }
                 }
             });
         }
     });
     let failures = failures.into_inner().unwrap();
-    let (count, mended) = (count.into_inner(), mended.into_inner());
-    println!(
-        "simulated {count} seeds of {STEPS} steps; in {mended} HQ forgot something unseen, and sending all again mended it"
-    );
+    println!("simulated {} seeds of {STEPS} steps", count.into_inner());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

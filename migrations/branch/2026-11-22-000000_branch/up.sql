@@ -7,15 +7,16 @@
 --   held             HQ refused it, or holds something else                rejected, conflict
 --   none of these    HQ has it, and a run of an answered batch names it    acked
 
--- The lives of this database, and what HQ was heard to say of each: the numbers that tell a restored HQ and a copied database apart.
+-- The lives of this database, and what HQ was heard to say of each: what tells a restored HQ and a copied database apart. `marks` are what the truth of all that is acked rests on: 24 bytes each,
+-- HQ's applied count (big-endian) and its hash of all that led there.
 CREATE TABLE ledgers (
     no INTEGER NOT NULL PRIMARY KEY,
     ledger BLOB NOT NULL UNIQUE CHECK (length(ledger) = 16),
     first_id INTEGER NOT NULL,
     begun_at INTEGER NOT NULL,
     seen INTEGER NOT NULL DEFAULT 0,
-    acked INTEGER NOT NULL DEFAULT 0,
     unanswered INTEGER NOT NULL DEFAULT 0,
+    marks BLOB NOT NULL DEFAULT x'' CHECK (length(marks) % 24 = 0),
     weighed_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
@@ -105,14 +106,13 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_age ON outbox (written_at);
 
 -- Every batch that was ever made. `live` of its `row_count` rows have their place in it, worth `live_total`; `counted` are among the unanswered revisions of the ledger;
--- `cap` is the least cap of its rows, which they get back with their freedom; `fresh` were never acknowledged at the revision they have here; `confirms` were acknowledged by its receipt, which took HQ's count from `applied_before` to `applied_after`.
+-- `cap` is the least cap of its rows, which they get back with their freedom.
 CREATE TABLE batches (
     no INTEGER NOT NULL PRIMARY KEY,
     batch BLOB NOT NULL UNIQUE CHECK (length(batch) = 16),
     ledger_no INTEGER NOT NULL REFERENCES ledgers (no),
     made_at INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
-    floor INTEGER NOT NULL,
     row_count INTEGER NOT NULL,
     first_id INTEGER NOT NULL,
     last_id INTEGER NOT NULL,
@@ -120,19 +120,14 @@ CREATE TABLE batches (
     live INTEGER NOT NULL,
     live_total INTEGER NOT NULL,
     counted INTEGER NOT NULL,
-    fresh INTEGER NOT NULL,
     cap INTEGER CHECK (cap >= 1),
     state TEXT NOT NULL CHECK (state IN ('open', 'parked', 'dissolved', 'answered', 'forgotten')),
     confirmed_by TEXT,
     given_up_at INTEGER,
     answered_at INTEGER,
-    hq_clock INTEGER,
-    applied_before INTEGER,
-    applied_after INTEGER,
-    confirms INTEGER NOT NULL DEFAULT 0
+    hq_clock INTEGER
 ) STRICT;
 CREATE INDEX batches_live ON batches (no) WHERE state IN ('open', 'parked');
-CREATE INDEX batches_by_count ON batches (ledger_no, applied_after) WHERE state = 'answered';
 
 -- The rows of a batch: `count` neighbouring ids from `first_id`, all at one revision.
 CREATE TABLE batch_runs (

@@ -203,6 +203,10 @@ fn line(facts: &Facts) -> Finding {
             format!("The line to {broker} is down."),
             "The worker tries again by itself. Sales wait here meanwhile.",
         ),
+        (LineState::Resting, _) => Finding::well(format!("The line to {broker} is closed to save data (`linger`).")),
+        (LineState::OutOfHours, _) => {
+            Finding::well(format!("The line to {broker} is closed outside its hours (`hours`)."))
+        }
         (LineState::Off, _) => Finding::well(format!("The line would go to {broker}.")),
     }
 }

@@ -18,12 +18,11 @@ pub(super) struct HelloPlan {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Said {
+struct Said {
     nonce: Nonce,
     at: Tick,
     confirmed: bool,
-    pub(super) order: u64,
-    pub(super) floor: u64,
+    order: u64,
 }
 
 impl HelloPlan {
@@ -44,24 +43,10 @@ impl HelloPlan {
             at: tick,
             confirmed: false,
             order,
-            floor: 0,
         });
         self.unanswered = self.unanswered.saturating_add(1);
         self.next_at = tick.plus(wait);
         wait
-    }
-
-    pub(super) fn written(&mut self, nonce: Nonce, floor: u64) {
-        if let Some(said) = self.said.as_mut().filter(|said| said.nonce == nonce) {
-            said.floor = floor;
-        }
-    }
-
-    /// Whatever count the answer to the last hello brings, it is none too low.
-    pub(super) fn expect_nothing(&mut self) {
-        if let Some(said) = &mut self.said {
-            said.floor = 0;
-        }
     }
 
     pub(super) fn confirmed(&mut self, nonce: Nonce) {
@@ -70,12 +55,12 @@ impl HelloPlan {
         }
     }
 
-    /// The answer to this hello has come; `None` if it is not the last one.
-    pub(super) fn answered(&mut self, nonce: Nonce, tick: Tick, limits: &Limits) -> Option<Said> {
+    /// The answer to this hello has come; returns the hello's position, `None` if it is not the last one.
+    pub(super) fn answered(&mut self, nonce: Nonce, tick: Tick, limits: &Limits) -> Option<u64> {
         let said = self.said.take_if(|said| said.nonce == nonce)?;
         self.unanswered = 0;
         self.next_at = tick.plus(limits.hello_idle_ms);
-        Some(said)
+        Some(said.order)
     }
 
     /// HQ has been heard in another way.
@@ -118,7 +103,20 @@ impl HelloPlan {
         }
     }
 
-    pub(super) fn say_now(&mut self, tick: Tick) {
+    pub(super) const fn say_now(&mut self, tick: Tick) {
+        self.say_at(tick);
+    }
+
+    pub(super) const fn say_at(&mut self, tick: Tick) {
         self.next_at = tick;
+    }
+
+    /// Until when the answer to the last hello is waited for before the line is closed; `None`: the hello is still on its way to the broker.
+    pub(super) const fn patience_ends(&self, limits: &Limits) -> Option<Tick> {
+        match self.said {
+            None => Some(Tick(0)),
+            Some(said) if said.confirmed => Some(said.at.plus(limits.answer_ms)),
+            Some(_) => None,
+        }
     }
 }

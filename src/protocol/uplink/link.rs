@@ -15,8 +15,19 @@ pub(super) enum Link {
     Opening { deadline: Tick, failures: u32 },
     /// A session is open; `failures` led to it and count until it has carried something.
     Up { blocked: bool, failures: u32 },
+    /// Closed on purpose.
+    Resting(Rest),
     /// The worker is ending.
     Stopped,
+}
+
+/// Why the line is closed on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Rest {
+    /// To save data: all is in step.
+    InStep,
+    /// It may not be used at this hour.
+    OutOfHours,
 }
 
 impl Link {
@@ -27,7 +38,7 @@ impl Link {
     pub(super) const fn failures(self) -> u32 {
         match self {
             Self::Down { failures, .. } | Self::Opening { failures, .. } | Self::Up { failures, .. } => failures,
-            Self::Off | Self::Stopped => 0,
+            Self::Off | Self::Resting(_) | Self::Stopped => 0,
         }
     }
 

@@ -1,12 +1,14 @@
 //! What the machine does in named situations, and what it does in none.
 
+mod rest;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::event::Sales;
 use crate::domain::ids::{LedgerId, SaleId};
 use crate::domain::time::UtcMillis;
-use crate::protocol::lineage::Lineage;
+use crate::protocol::lineage::{Lineage, Mark};
 use crate::protocol::message::Taken;
 
 const HQ: StoreId = StoreId::from_random(77);
@@ -22,12 +24,18 @@ struct Bench {
     dissolved: Vec<BatchId>,
     hellos: Vec<Nonce>,
     logged: Vec<LogEvent>,
+    /// Whether what HQ acknowledged rests on receipts of which one does not follow another.
+    in_doubt: bool,
 }
 
 impl Bench {
     fn new() -> Self {
+        Self::with(Limits::real(vec![1]))
+    }
+
+    fn with(limits: Limits) -> Self {
         let mut bench = Self {
-            machine: Uplink::new(Limits::real(vec![1])),
+            machine: Uplink::new(limits),
             tick: 0,
             luck: 0,
             backlog: 0,
@@ -36,6 +44,7 @@ impl Bench {
             dissolved: Vec::new(),
             hellos: Vec::new(),
             logged: Vec::new(),
+            in_doubt: false,
         };
         bench.feed(Event::Resumed(Resumed {
             store: Some(HQ),
@@ -81,14 +90,18 @@ impl Bench {
                     Action::Log(event) => self.logged.push(event),
                     Action::Settle(_) => {
                         events.push(Event::Settled(Settled::Ours {
-                            lineage: Lineage::Same,
                             more_waiting: true,
+                            in_doubt: self.in_doubt,
                         }));
                     }
+                    Action::Weigh(answer) => events.push(Event::Weighed(Weighed {
+                        lineage: Lineage::Same,
+                        ledger: answer.ledger,
+                        in_doubt: self.in_doubt,
+                    })),
                     Action::Connect
                     | Action::Disconnect
                     | Action::Park(_)
-                    | Action::Weigh { .. }
                     | Action::AdoptStore(_)
                     | Action::RetryRefusals => {}
                 }
@@ -147,7 +160,9 @@ impl Bench {
             hq: Self::stamp(HQ),
             ledger,
             nonce,
-            applied: 0,
+            mark: Mark::default(),
+            asked: Vec::new(),
+            remembers: true,
         })));
     }
 
@@ -156,10 +171,23 @@ impl Bench {
             hq: Self::stamp(store),
             ledger: LedgerId::from_random(1),
             batch,
-            applied_before: 0,
-            applied_after: 0,
+            mark: Mark::default(),
+            newly_applied: 0,
             outcome: Outcome::Taken(Taken::default()),
         })));
+    }
+}
+
+#[test]
+fn a_receipt_that_does_not_follow_the_one_before_is_asked_about_soon() {
+    for in_doubt in [false, true] {
+        let mut bench = Bench::up();
+        bench.answer(bench.hellos[0]);
+        bench.sell();
+        bench.in_doubt = in_doubt;
+        bench.receipt(bench.published[0], HQ);
+        bench.wait_until(31_000);
+        assert_eq!(bench.hellos.len(), 1 + usize::from(in_doubt));
     }
 }
 

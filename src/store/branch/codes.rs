@@ -6,7 +6,7 @@ use diesel::upsert::excluded;
 use super::schema::product_codes;
 use super::{BranchDb, values};
 use crate::domain::read::ProductCode;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 
 impl BranchDb {
     /// Notes products by their codes, each in place of what its code stood for before; returns how many.
@@ -14,7 +14,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written; then none is noted.
     pub fn import_products(&mut self, rows: &[ProductCode]) -> Result<u64, StoreError> {
-        self.conn.immediate_transaction(|conn| {
+        transaction::immediate(&mut self.conn, |conn| {
             for row in rows {
                 diesel::insert_into(product_codes::table)
                     .values((

@@ -11,6 +11,7 @@ use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::{Tick, UtcMillis, parse_wall};
 use crate::protocol::Now;
 use crate::protocol::journal::{Formed, Journal, Settled};
+use crate::protocol::lineage::Mark;
 use crate::protocol::message::{HqStamp, Outcome, Receipt, Taken};
 
 pub(super) const BROKER: &str = "broker-1";
@@ -68,18 +69,32 @@ pub(super) fn stamp() -> HqStamp {
     }
 }
 
-/// A receipt that says this of a batch; the counts are those of an HQ that has applied what it stores.
+/// A mark of an HQ that has applied so much, in whatever way.
+pub(super) fn far(applied: u64) -> Mark {
+    Mark {
+        applied,
+        chain: [u8::try_from(applied).unwrap(); 16],
+    }
+}
+
+/// A receipt that says this of a batch, from an HQ that had applied so much before, and now what it stores.
 pub(super) fn receipt(formed: &Formed, applied_before: u64, outcome: Outcome) -> Receipt {
+    receipt_after(formed, far(applied_before), outcome)
+}
+
+/// A receipt that says this of a batch, from an HQ that was at this mark and has applied what it stores.
+pub(super) fn receipt_after(formed: &Formed, before: Mark, outcome: Outcome) -> Receipt {
     let stored = match &outcome {
-        Outcome::Taken(taken) => taken.stored.iter().map(|run| u64::from(run.count)).sum(),
-        Outcome::Unreadable | Outcome::TooNew => 0,
+        Outcome::Taken(taken) => taken.stored.as_slice(),
+        Outcome::Unreadable | Outcome::TooNew => &[],
     };
+    let newly_applied = stored.iter().map(|run| u64::from(run.count)).sum();
     Receipt {
         hq: stamp(),
         ledger: formed.batch.ledger,
         batch: formed.batch.id,
-        applied_before,
-        applied_after: applied_before + stored,
+        mark: before.after(formed.batch.id, newly_applied, stored),
+        newly_applied,
         outcome,
     }
 }
@@ -123,14 +138,15 @@ impl Fixture {
         settled
     }
 
-    /// Sells, sends and has acked this many sales.
-    pub(super) fn sell_acked(&mut self, sales: u32, batch: u128, applied_before: u64) {
+    /// Sells, sends and has acked this many sales; returns how far HQ is then.
+    pub(super) fn sell_acked(&mut self, sales: u32, batch: u128, applied_before: u64) -> Mark {
         for _ in 0..sales {
             self.sell();
         }
         let formed = self.form(batch);
         let receipt = receipt(&formed, applied_before, all_stored(&formed));
         self.settle(&receipt);
+        receipt.mark
     }
 
     pub(super) fn ledger(&mut self) -> LedgerId {

@@ -16,7 +16,7 @@ use crate::domain::money::MoneySum;
 use crate::domain::sale::SaleContent;
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 
 /// How far a file has been taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written.
     pub fn import_again(&mut self, digest: &[u8; 32]) -> Result<(), StoreError> {
-        self.conn.immediate_transaction(|conn| {
+        transaction::immediate(&mut self.conn, |conn| {
             diesel::delete(imports::table.find(digest.as_slice())).execute(conn)?;
             Ok(())
         })

@@ -17,7 +17,7 @@ use crate::domain::event::LogEvent;
 use crate::domain::ids::{BatchId, Nonce, StoreId};
 use crate::protocol::Now;
 use crate::protocol::journal::{Formed, Journal, Resumed, Settled, Weighed};
-use crate::protocol::lineage::{Lineage, Report};
+use crate::protocol::lineage::Lineage;
 use crate::protocol::message::{Answer, Hello, HqStamp, Receipt};
 use crate::store::StoreError;
 use diesel::prelude::*;
@@ -30,12 +30,12 @@ impl Journal for BranchDb {
     }
 
     /// The hello's `writes` is empty: the versions are known to whoever seals it.
-    fn hello(&mut self, nonce: Nonce, now: Now) -> Result<(Hello, u64), StoreError> {
+    fn hello(&mut self, nonce: Nonce, now: Now) -> Result<Hello, StoreError> {
         let code = self.code.clone();
         self.conn.transaction(|conn| {
             let ledger = ledgers::to_ask_about(conn)?;
             let kept = Kept::load(conn)?;
-            let hello = Hello {
+            Ok(Hello {
                 branch: code,
                 ledger: ledger.id,
                 nonce,
@@ -45,8 +45,8 @@ impl Journal for BranchDb {
                 amount: kept.amount,
                 clock: now.wall,
                 writes: Vec::new(),
-            };
-            Ok((hello, ledger.standing.floor()))
+                marks: ledger.standing.to_ask(),
+            })
         })
     }
 
@@ -71,31 +71,28 @@ impl Journal for BranchDb {
         self.write(|conn, kept| settle::settle(conn, kept, &code, receipt, now))
     }
 
-    fn weigh(&mut self, answer: &Answer, floor: u64, now: Now) -> Result<Weighed, StoreError> {
+    fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, StoreError> {
         self.write(|conn, kept| {
             heard(conn, &answer.hq, now)?;
             let current = ledgers::current(conn)?.id;
-            let Some(ledger) = ledgers::find(conn, answer.ledger)? else {
+            let Some(mut ledger) = ledgers::find(conn, answer.ledger)? else {
                 // No hello of this database asks about a ledger that it doesn't have.
                 return Ok(Weighed {
                     lineage: Lineage::Same,
                     ledger: current,
+                    in_doubt: false,
                 });
             };
-            let lineage = ledger.standing.weigh(Report {
-                before: answer.applied,
-                after: answer.applied,
-                floor,
-                claimed: false,
-            });
-            if let Lineage::HqForgot { .. } = lineage {
-                history::hq_forgot(conn, kept, ledger.no, answer.applied, now)?;
+            let lineage = ledger.standing.weigh(answer);
+            if lineage == Lineage::HqForgot {
+                history::hq_forgot(conn, kept, ledger.no, now)?;
             }
-            ledgers::weighed(conn, ledger.no, answer.applied, now.wall)?;
-            history::part(conn, kept, ledger, lineage == Lineage::ThisIsACopy, &[], now)?;
+            ledgers::weighed(conn, &ledger, now.wall)?;
+            history::part(conn, kept, &ledger, lineage == Lineage::ThisIsACopy, &[], now)?;
             Ok(Weighed {
                 lineage,
                 ledger: ledgers::current(conn)?.id,
+                in_doubt: ledger.standing.in_doubt(),
             })
         })
     }

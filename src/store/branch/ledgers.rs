@@ -10,11 +10,11 @@ use super::statement::sql;
 use super::{sales, values};
 use crate::domain::ids::LedgerId;
 use crate::domain::time::UtcMillis;
-use crate::protocol::lineage::{self, Standing};
+use crate::protocol::lineage::{self, Mark, Standing};
 use crate::store::StoreError;
 
 /// One ledger of this database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ledger {
     pub(super) no: i64,
     pub(super) id: LedgerId,
@@ -22,20 +22,42 @@ pub(super) struct Ledger {
     pub(super) standing: Standing,
 }
 
-type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, i64, i64);
+type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, Vec<u8>, i64);
 
 fn ledger(record: LedgerRecord) -> Result<Ledger, StoreError> {
-    let (no, id, first_id, _begun_at, seen, acked, unanswered, _weighed_at) = record;
+    let (no, id, first_id, _begun_at, seen, unanswered, marks, _weighed_at) = record;
     Ok(Ledger {
         no,
         id: values::ledger_id(&id)?,
         first_id,
         standing: Standing {
             seen: values::natural(seen)?,
-            acked: values::natural(acked)?,
             unanswered: values::natural(unanswered)?,
+            marks: read_marks(&marks)?,
         },
     })
+}
+
+/// A mark as it is kept: its count, big-endian, and its hash.
+const MARK_BYTES: usize = 24;
+
+fn read_marks(bytes: &[u8]) -> Result<Vec<Mark>, StoreError> {
+    let (marks, rest) = bytes.as_chunks::<MARK_BYTES>();
+    if !rest.is_empty() {
+        return Err(StoreError::nonsense(format!("marks of {} bytes", bytes.len())));
+    }
+    let mark = |bytes: &[u8; MARK_BYTES]| Mark {
+        applied: u64::from_be_bytes(std::array::from_fn(|at| bytes[at])),
+        chain: std::array::from_fn(|at| bytes[8 + at]),
+    };
+    Ok(marks.iter().map(mark).collect())
+}
+
+fn mark_bytes(marks: &[Mark]) -> Vec<u8> {
+    marks
+        .iter()
+        .flat_map(|mark| mark.applied.to_be_bytes().into_iter().chain(mark.chain))
+        .collect()
 }
 
 /// The ledger that new sales belong to.
@@ -60,23 +82,22 @@ pub(super) fn find(conn: &mut SqliteConnection, id: LedgerId) -> Result<Option<L
     record.map(ledger).transpose()
 }
 
-/// The ledger that a hello asks about: of the current one and those that HQ has acknowledged something of, the one whose count was heard the longest ago.
+/// The ledger that a hello asks about: of the current one and those that HQ has acknowledged something of, the one that HQ was asked about the longest ago.
 pub(super) fn to_ask_about(conn: &mut SqliteConnection) -> Result<Ledger, StoreError> {
     let current: i64 = branch::table.select(branch::ledger_no).first(conn)?;
     ledger(
         ledgers::table
-            .filter(ledgers::no.eq(current).or(ledgers::acked.gt(0)))
+            .filter(ledgers::no.eq(current).or(ledgers::marks.ne(Vec::new())))
             .order((ledgers::weighed_at.asc(), ledgers::no.desc()))
             .first(conn)?,
     )
 }
 
-/// Notes a ledger's count that was heard in the answer to a hello, and when.
-pub(super) fn weighed(conn: &mut SqliteConnection, no: i64, count: u64, now: UtcMillis) -> Result<(), StoreError> {
-    sql::<()>("UPDATE ledgers SET weighed_at = ?, seen = max(seen, ?) WHERE no = ?")
-        .int(now.0)
-        .int(values::stored(count))
-        .int(no)
+/// Writes down how a ledger stands after the answer to a hello, and when that was.
+pub(super) fn weighed(conn: &mut SqliteConnection, ledger: &Ledger, now: UtcMillis) -> Result<(), StoreError> {
+    stand(conn, ledger.no, &ledger.standing)?;
+    diesel::update(ledgers::table.find(ledger.no))
+        .set(ledgers::weighed_at.eq(now.0))
         .execute(conn)?;
     Ok(())
 }
@@ -128,12 +149,12 @@ fn insert(conn: &mut SqliteConnection, id: LedgerId, first_id: i64, now: UtcMill
 }
 
 /// Writes down how a ledger stands now.
-pub(super) fn stand(conn: &mut SqliteConnection, no: i64, standing: Standing) -> Result<(), StoreError> {
+pub(super) fn stand(conn: &mut SqliteConnection, no: i64, standing: &Standing) -> Result<(), StoreError> {
     diesel::update(ledgers::table.find(no))
         .set((
             ledgers::seen.eq(values::stored(standing.seen)),
-            ledgers::acked.eq(values::stored(standing.acked)),
             ledgers::unanswered.eq(values::stored(standing.unanswered)),
+            ledgers::marks.eq(mark_bytes(&standing.marks)),
         ))
         .execute(conn)?;
     Ok(())

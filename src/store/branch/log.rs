@@ -10,7 +10,7 @@ use super::{BranchDb, values};
 use crate::domain::event::{LogEvent, LogLine, Sales};
 use crate::domain::ids::{Revision, SaleId};
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 
 /// How many lines the log keeps.
 pub const MAX_LOG_LINES: i64 = 10_000;
@@ -36,7 +36,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written.
     pub fn log(&mut self, event: LogEvent, now: UtcMillis) -> Result<(), StoreError> {
-        self.conn.immediate_transaction(|conn| write(conn, event, now))
+        transaction::immediate(&mut self.conn, |conn| write(conn, event, now))
     }
 
     /// The newest lines of the log, oldest first.
@@ -139,6 +139,8 @@ fn columns(event: LogEvent) -> EventRow {
         LogEvent::Voided(id, revision) => written("voided", id, revision),
         LogEvent::Imported { sales } => about("imported", sales),
         LogEvent::LinkUp => kind("link-up"),
+        LogEvent::LineRests => kind("line-rests"),
+        LogEvent::HoursOver => kind("hours-over"),
         LogEvent::LinkDown { trouble, retry_s } => EventRow {
             word: Some(values::trouble_word(trouble).into()),
             number: Some(i64::from(retry_s)),
@@ -216,6 +218,8 @@ fn event(row: &EventRow) -> Result<LogEvent, StoreError> {
         "voided" => LogEvent::Voided(id()?, revision()?),
         "imported" => LogEvent::Imported { sales: sales()? },
         "link-up" => LogEvent::LinkUp,
+        "line-rests" => LogEvent::LineRests,
+        "hours-over" => LogEvent::HoursOver,
         "link-down" => LogEvent::LinkDown {
             trouble: values::trouble(word())?,
             retry_s: number()?,

@@ -116,7 +116,7 @@ fn branch_code(conn: &mut SqliteConnection) -> Result<Option<BranchCode>, StoreE
 /// Makes the file, and lets its group write it if the group may write its folder: SQLite gives -wal and -shm the same permissions.
 fn make_file(path: &Path) -> io::Result<()> {
     let folder = sqlite::folder_of(path);
-    fs::create_dir_all(folder)?;
+    sqlite::make_folders(folder)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
         Ok(file) if group_may_write(folder)? => file.set_permissions(Permissions::from_mode(0o660)),
         Ok(_) => Ok(()),

@@ -41,20 +41,28 @@ impl BranchDb {
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn retry(&mut self, id: SaleId, _now: UtcMillis) -> Result<bool, StoreError> {
-        self.write(|conn, kept| {
-            let mut which = Which::all();
-            which.and_int("s.id = ?", id.get());
-            Ok(release(conn, kept, SyncKind::Rejected, &which)? > 0)
-        })
+    pub fn retry(&mut self, id: SaleId, now: UtcMillis) -> Result<bool, StoreError> {
+        let mut which = Which::all();
+        which.and_int("s.id = ?", id.get());
+        Ok(self.retry_refused(&which, now)? > 0)
     }
 
     /// Has all sales that the filter shows and HQ refused wait once more; returns how many.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn retry_all(&mut self, filter: &Filter, _now: UtcMillis) -> Result<u64, StoreError> {
-        self.write(|conn, kept| release(conn, kept, SyncKind::Rejected, &Condition::of(filter)))
+    pub fn retry_all(&mut self, filter: &Filter, now: UtcMillis) -> Result<u64, StoreError> {
+        self.retry_refused(&Condition::of(filter), now)
+    }
+
+    fn retry_refused(&mut self, which: &Which, now: UtcMillis) -> Result<u64, StoreError> {
+        self.write(|conn, kept| {
+            let sales = release(conn, kept, SyncKind::Rejected, which)?;
+            if sales > 0 {
+                log::write(conn, LogEvent::Resent { sales }, now)?;
+            }
+            Ok(sales)
+        })
     }
 
     /// Ends a conflict. A sale that is in none stays as it is.
@@ -113,6 +121,7 @@ impl BranchDb {
             let mut which = Condition::of(&filter);
             which.and_int("s.id >= ?", first);
             which.and_int("s.id < ?", first + RESEND_IDS);
+            let is_last = first + RESEND_IDS > highest;
             resent += self.write(|conn, kept| {
                 sql::<()>(format!(
                     "INSERT INTO temp.coming_back (id, last_acked) SELECT s.id, s.revision FROM sales s WHERE {}",
@@ -120,11 +129,14 @@ impl BranchDb {
                 ))
                 .values(which.values())
                 .execute(conn)?;
-                bring_back(conn, kept)
+                let sales = bring_back(conn, kept)?;
+                if is_last && resent + sales > 0 {
+                    log::write(conn, LogEvent::Resent { sales: resent + sales }, now)?;
+                }
+                Ok::<_, StoreError>(sales)
             })?;
             first += RESEND_IDS;
         }
-        log::write(&mut self.conn, LogEvent::Resent { sales: resent }, now)?;
         Ok(resent)
     }
 }

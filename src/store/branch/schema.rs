@@ -7,7 +7,6 @@ diesel::table! {
         ledger_no -> BigInt,
         made_at -> BigInt,
         attempt -> BigInt,
-        floor -> BigInt,
         row_count -> BigInt,
         first_id -> BigInt,
         last_id -> BigInt,
@@ -15,16 +14,12 @@ diesel::table! {
         live -> BigInt,
         live_total -> BigInt,
         counted -> BigInt,
-        fresh -> BigInt,
         cap -> Nullable<BigInt>,
         state -> Text,
         confirmed_by -> Nullable<Text>,
         given_up_at -> Nullable<BigInt>,
         answered_at -> Nullable<BigInt>,
         hq_clock -> Nullable<BigInt>,
-        applied_before -> Nullable<BigInt>,
-        applied_after -> Nullable<BigInt>,
-        confirms -> BigInt,
     }
 }
 
@@ -121,8 +116,8 @@ diesel::table! {
         first_id -> BigInt,
         begun_at -> BigInt,
         seen -> BigInt,
-        acked -> BigInt,
         unanswered -> BigInt,
+        marks -> Binary,
         weighed_at -> BigInt,
     }
 }
@@ -217,6 +212,14 @@ diesel::table! {
         rejected -> BigInt,
         conflicts -> BigInt,
         ahead -> Text,
+    }
+}
+
+diesel::table! {
+    data_used (day) {
+        day -> Text,
+        up -> BigInt,
+        down -> BigInt,
     }
 }
 

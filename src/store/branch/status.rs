@@ -1,5 +1,6 @@
 //! How the branch stands: one cheap question, answered from totals that are kept with the rows.
 
+use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 use diesel::upsert::excluded;
@@ -7,11 +8,12 @@ use diesel::upsert::excluded;
 use super::kept::Kept;
 use super::schema::{branch, worker};
 use super::statement::sql;
-use super::{BranchDb, ledgers, sales, values};
+use super::{BranchDb, ledgers, meter, sales, values};
+use crate::domain::line::Traffic;
 use crate::domain::read::{BranchStatus, WorkerStamp};
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, transaction};
 
 type HeardRecord = (Option<Vec<u8>>, Option<i64>, Option<i64>, i64);
 type WorkerRecord = (i64, i64, i64, String, bool);
@@ -55,12 +57,15 @@ impl BranchDb {
         })
     }
 
-    /// Writes what the sync worker says of itself, for other programs to show.
+    /// Writes what the sync worker says of itself, for other programs to show, and counts what its line has carried since it last did, on the day it is now.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn stamp_worker(&mut self, stamp: WorkerStamp) -> Result<(), StoreError> {
-        self.conn.immediate_transaction(|conn| {
+    pub fn stamp_worker(&mut self, stamp: WorkerStamp, carried: Traffic, today: NaiveDate) -> Result<(), StoreError> {
+        transaction::immediate(&mut self.conn, |conn| {
+            if carried.total() > 0 {
+                meter::count(conn, today, carried)?;
+            }
             diesel::insert_into(worker::table)
                 .values((
                     worker::one.eq(1),

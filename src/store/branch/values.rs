@@ -81,6 +81,11 @@ pub(super) fn day(text: &str) -> Result<NaiveDate, StoreError> {
         .ok_or_else(|| StoreError::nonsense(format!("the day `{}`", text.escape_default())))
 }
 
+/// Writes `2026-11-22`.
+pub(super) fn day_text(day: NaiveDate) -> String {
+    format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day())
+}
+
 const CONTENT_WORDS: [(ContentProblem, &str); 7] = [
     (ContentProblem::ProductMissing, "product-missing"),
     (ContentProblem::ProductTooLong, "product-too-long"),
@@ -114,12 +119,14 @@ pub(super) fn refusal(word: &str, days: Option<i64>) -> Result<Refusal, StoreErr
     })
 }
 
-const LINE_WORDS: [(LineState, &str); 5] = [
+const LINE_WORDS: [(LineState, &str); 7] = [
     (LineState::Off, "off"),
     (LineState::Down, "down"),
     (LineState::Up, "up"),
     (LineState::Blocked, "blocked"),
     (LineState::Stranger, "stranger"),
+    (LineState::Resting, "resting"),
+    (LineState::OutOfHours, "out-of-hours"),
 ];
 
 pub(super) fn line_word(line: LineState) -> &'static str {

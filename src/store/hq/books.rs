@@ -1,16 +1,23 @@
 //! What one group of messages changes about branches and ledgers: read when first needed, written once at the end of the group's transaction.
+//!
+//! Here is HQ's memory of what it has told: what its marks are good for is [`crate::protocol::lineage`]'s to say.
 
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 
-use super::schema::ledgers;
-use crate::domain::ids::{BranchCode, LedgerId};
+use super::schema::{ledger_marks, ledgers};
+use crate::domain::ids::{BatchId, BranchCode, LedgerId, Run, SaleId};
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::Login;
+use crate::protocol::lineage::Mark;
 use crate::protocol::message::Hello;
 use crate::store::StoreError;
+
+/// So many of the newest marks of each ledger are kept. A branch asks about one that is older only if the answers to so many of its batches were lost in a row, or from an old
+/// backup of its database; then it sends again what it could have known to be here.
+const MARKS_KEPT: i64 = 1_000;
 
 /// The branches and ledgers of one group.
 #[derive(Debug, Default)]
@@ -28,8 +35,10 @@ struct BranchNote {
 /// What is known of one ledger.
 #[derive(Debug, Default)]
 pub(super) struct LedgerNote {
-    /// How many revisions were ever applied.
-    pub(super) applied: u64,
+    /// How many revisions were ever applied, and by what.
+    pub(super) mark: Mark,
+    /// The marks that this group has led to.
+    new_marks: Vec<Mark>,
     /// The highest id that a row or a hello has named.
     highest_id: i64,
     hello: Option<HelloNote>,
@@ -62,6 +71,24 @@ impl Books {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => Ok(entry.insert(read_ledger(conn, branch, ledger)?)),
         }
+    }
+
+    /// Whether HQ has ever been at all these marks of a ledger, as far as it goes back.
+    pub(super) fn remember(
+        &mut self,
+        conn: &mut SqliteConnection,
+        branch: &BranchCode,
+        ledger: LedgerId,
+        marks: &[Mark],
+    ) -> Result<bool, StoreError> {
+        let note = self.ledger(conn, branch, ledger)?;
+        for mark in marks {
+            let here = *mark == Mark::default() || *mark == note.mark || note.new_marks.contains(mark);
+            if !here && !is_kept(conn, branch, ledger, *mark)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Notes what a hello says of its branch and ledger.
@@ -116,10 +143,15 @@ impl BranchNote {
 }
 
 impl LedgerNote {
-    /// Notes that a revision of this sale was applied.
-    pub(super) fn applied(&mut self, id: i64) {
-        self.applied += 1;
-        self.highest_id = self.highest_id.max(id);
+    /// Notes that revisions of these sales were applied, and that all of `stored` are here; returns how many revisions they are.
+    pub(super) fn applied(&mut self, batch: BatchId, ids: &[SaleId], stored: &[Run]) -> u64 {
+        let newly_applied = ids.len() as u64;
+        if newly_applied > 0 {
+            self.mark = self.mark.after(batch, newly_applied, stored);
+            self.new_marks.push(self.mark);
+        }
+        self.highest_id = ids.iter().map(|id| id.get()).fold(self.highest_id, i64::max);
+        newly_applied
     }
 
     fn write(
@@ -130,18 +162,17 @@ impl LedgerNote {
         now: UtcMillis,
     ) -> Result<(), StoreError> {
         let hello = self.hello.as_ref();
-        let applied =
-            i64::try_from(self.applied).map_err(|_| StoreError::nonsense("an applied count beyond 63 bits"))?;
         diesel::sql_query(
-            "INSERT INTO ledgers (branch, ledger, applied, highest_id, first_seen_at, hello_at, first_id, hello_sales, hello_amount) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (branch, ledger) DO UPDATE SET applied = excluded.applied, highest_id = excluded.highest_id, \
+            "INSERT INTO ledgers (branch, ledger, applied, chain, highest_id, first_seen_at, hello_at, first_id, hello_sales, hello_amount) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (branch, ledger) DO UPDATE SET applied = excluded.applied, chain = excluded.chain, highest_id = excluded.highest_id, \
              hello_at = coalesce(excluded.hello_at, hello_at), first_id = coalesce(excluded.first_id, first_id), \
              hello_sales = coalesce(excluded.hello_sales, hello_sales), hello_amount = coalesce(excluded.hello_amount, hello_amount)",
         )
         .bind::<Text, _>(branch.as_str())
         .bind::<Binary, _>(ledger.as_bytes().as_slice())
-        .bind::<BigInt, _>(applied)
+        .bind::<BigInt, _>(count(self.mark)?)
+        .bind::<Binary, _>(self.mark.chain.as_slice())
         .bind::<BigInt, _>(self.highest_id)
         .bind::<BigInt, _>(now.0)
         .bind::<Nullable<BigInt>, _>(hello.map(|hello| hello.at.0))
@@ -149,21 +180,77 @@ impl LedgerNote {
         .bind::<Nullable<BigInt>, _>(hello.map(|hello| hello.sales))
         .bind::<Nullable<Text>, _>(hello.map(|hello| hello.amount.as_str()))
         .execute(conn)?;
+        for mark in &self.new_marks {
+            keep(conn, branch, ledger, *mark)?;
+        }
+        if hello.is_some() {
+            drop_old_marks(conn, branch, ledger)?;
+        }
         Ok(())
     }
 }
 
-fn read_ledger(conn: &mut SqliteConnection, branch: &BranchCode, ledger: LedgerId) -> Result<LedgerNote, StoreError> {
-    let row: Option<(i64, i64)> = ledgers::table
-        .find((branch.as_str(), ledger.as_bytes().as_slice()))
-        .select((ledgers::applied, ledgers::highest_id))
+fn keep(conn: &mut SqliteConnection, branch: &BranchCode, ledger: LedgerId, mark: Mark) -> Result<(), StoreError> {
+    diesel::insert_into(ledger_marks::table)
+        .values((
+            ledger_marks::branch.eq(branch.as_str()),
+            ledger_marks::ledger.eq(ledger.as_bytes().as_slice()),
+            ledger_marks::applied.eq(count(mark)?),
+            ledger_marks::chain.eq(mark.chain.as_slice()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+fn drop_old_marks(conn: &mut SqliteConnection, branch: &BranchCode, ledger: LedgerId) -> Result<(), StoreError> {
+    let oldest_kept: Option<i64> = ledger_marks::table
+        .filter(ledger_marks::branch.eq(branch.as_str()))
+        .filter(ledger_marks::ledger.eq(ledger.as_bytes().as_slice()))
+        .order(ledger_marks::applied.desc())
+        .offset(MARKS_KEPT - 1)
+        .select(ledger_marks::applied)
         .first(conn)
         .optional()?;
-    let (applied, highest_id) = row.unwrap_or_default();
+    if let Some(oldest_kept) = oldest_kept {
+        diesel::delete(ledger_marks::table)
+            .filter(ledger_marks::branch.eq(branch.as_str()))
+            .filter(ledger_marks::ledger.eq(ledger.as_bytes().as_slice()))
+            .filter(ledger_marks::applied.lt(oldest_kept))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+fn count(mark: Mark) -> Result<i64, StoreError> {
+    i64::try_from(mark.applied).map_err(|_| StoreError::nonsense("an applied count beyond 63 bits"))
+}
+
+fn is_kept(conn: &mut SqliteConnection, branch: &BranchCode, ledger: LedgerId, mark: Mark) -> Result<bool, StoreError> {
+    // What is beyond 63 bits was never here; a branch may say so all the same.
+    let Ok(applied) = count(mark) else { return Ok(false) };
+    let kept: Option<Vec<u8>> = ledger_marks::table
+        .find((branch.as_str(), ledger.as_bytes().as_slice(), applied))
+        .select(ledger_marks::chain)
+        .first(conn)
+        .optional()?;
+    Ok(kept.as_deref() == Some(mark.chain.as_slice()))
+}
+
+fn read_ledger(conn: &mut SqliteConnection, branch: &BranchCode, ledger: LedgerId) -> Result<LedgerNote, StoreError> {
+    let row: Option<(i64, Vec<u8>, i64)> = ledgers::table
+        .find((branch.as_str(), ledger.as_bytes().as_slice()))
+        .select((ledgers::applied, ledgers::chain, ledgers::highest_id))
+        .first(conn)
+        .optional()?;
+    let Some((applied, chain, highest_id)) = row else {
+        return Ok(LedgerNote::default());
+    };
     let applied = u64::try_from(applied).map_err(|_| StoreError::nonsense(format!("the applied count {applied}")))?;
+    let chain = <[u8; 16]>::try_from(chain.as_slice())
+        .map_err(|_| StoreError::nonsense(format!("a mark of {} bytes", chain.len())))?;
     Ok(LedgerNote {
-        applied,
+        mark: Mark { applied, chain },
         highest_id,
-        hello: None,
+        ..LedgerNote::default()
     })
 }

@@ -116,12 +116,15 @@ fn take(
         } => {
             books.heard(&hello.branch, *login);
             books.said(conn, hello, moment.now)?;
-            let applied = books.ledger(conn, &hello.branch, hello.ledger)?.applied;
+            let remembers = books.remember(conn, &hello.branch, hello.ledger, &hello.marks)?;
+            let mark = books.ledger(conn, &hello.branch, hello.ledger)?.mark;
             Ok(Some(Downlink::Answer(Answer {
                 hq: moment.stamp(*login),
                 ledger: hello.ledger,
                 nonce: hello.nonce,
-                applied,
+                mark,
+                asked: hello.marks.clone(),
+                remembers,
             })))
         }
         Incoming::Message {
@@ -151,21 +154,23 @@ fn take_unread(
         quarantine::keep(conn, suspect, moment.now)?;
     }
     books.heard(&unread.branch, unread.login);
-    let applied = books.ledger(conn, &unread.branch, unread.ledger)?.applied;
+    let mark = books.ledger(conn, &unread.branch, unread.ledger)?.mark;
     let hq = moment.stamp(unread.login);
     Ok(match &unread.question {
         Question::Hello(nonce) => Downlink::Answer(Answer {
             hq,
             ledger: unread.ledger,
             nonce: *nonce,
-            applied,
+            mark,
+            asked: Vec::new(),
+            remembers: true,
         }),
         Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
             hq,
             ledger: unread.ledger,
             batch: *batch,
-            applied_before: applied,
-            applied_after: applied,
+            mark,
+            newly_applied: 0,
             outcome: outcome.clone(),
         }),
     })
@@ -197,19 +202,17 @@ fn take_batch(
             }
         }
     }
+    let stored = Run::group(fates.stored);
     let ledger = books.ledger(conn, &batch.branch, batch.ledger)?;
-    let applied_before = ledger.applied;
-    for id in &fates.applied {
-        ledger.applied(id.get());
-    }
+    let newly_applied = ledger.applied(batch.id, &fates.applied, &stored);
     Ok(Receipt {
         hq: moment.stamp(login),
         ledger: batch.ledger,
         batch: batch.id,
-        applied_before,
-        applied_after: ledger.applied,
+        mark: ledger.mark,
+        newly_applied,
         outcome: Outcome::Taken(Taken {
-            stored: Run::group(fates.stored),
+            stored,
             refused: fates.refused,
             held: fates.held,
         }),

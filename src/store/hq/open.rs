@@ -161,7 +161,7 @@ fn store_id(bytes: &[u8]) -> Result<StoreId, StoreError> {
 
 /// Makes the file, and the folders above it; all branches' sales are nobody else's business.
 fn make_file(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(sqlite::folder_of(path))?;
+    sqlite::make_folders(sqlite::folder_of(path))?;
     OpenOptions::new()
         .write(true)
         .create_new(true)

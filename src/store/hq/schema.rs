@@ -31,12 +31,22 @@ diesel::table! {
         branch -> Text,
         ledger -> Binary,
         applied -> BigInt,
+        chain -> Binary,
         highest_id -> BigInt,
         first_seen_at -> BigInt,
         hello_at -> Nullable<BigInt>,
         first_id -> Nullable<BigInt>,
         hello_sales -> Nullable<BigInt>,
         hello_amount -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    ledger_marks (branch, ledger, applied) {
+        branch -> Text,
+        ledger -> Binary,
+        applied -> BigInt,
+        chain -> Binary,
     }
 }
 

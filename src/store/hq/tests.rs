@@ -1,5 +1,6 @@
 mod failures;
 mod files;
+mod memory;
 mod messages;
 mod rows;
 
@@ -94,6 +95,7 @@ fn hello(login: Login) -> Incoming {
             amount: MoneySum(1_234_500),
             clock: UtcMillis(NOW.0 - 1_500),
             writes: vec![1],
+            marks: Vec::new(),
         }),
     }
 }
@@ -133,7 +135,7 @@ impl Hq {
         (
             stored.collect(),
             taken.clone(),
-            (receipt.applied_before, receipt.applied_after),
+            (receipt.mark.applied - receipt.newly_applied, receipt.mark.applied),
         )
     }
 

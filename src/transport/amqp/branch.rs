@@ -18,8 +18,10 @@ use self::receipts::Receipts;
 use super::address::Address;
 use super::dial::{Dialer, Line};
 use super::failure::Failure;
+use super::meter::Meter;
 use crate::domain::event::LinkTrouble;
 use crate::domain::ids::BranchCode;
+use crate::domain::line::Traffic;
 use crate::domain::time::UtcMillis;
 use crate::transport::{LinkEvent, Outgoing, Session, Transport};
 
@@ -52,12 +54,12 @@ struct Route {
 
 impl BranchAmqp {
     /// The way from this branch to the broker at `address`. `started` is the present time: it makes the sessions of this process newer than those of any process
-    /// before it.
+    /// before it. The line carries at most `cap` bytes a second, both ways together, if a number is given.
     #[must_use]
-    pub fn new(address: Address, branch: BranchCode, started: UtcMillis) -> Self {
+    pub fn new(address: Address, branch: BranchCode, started: UtcMillis, cap: Option<u64>) -> Self {
         Self {
             route: Arc::new(Route {
-                dialer: Dialer::new(address),
+                dialer: Dialer::new(address, Meter::new(cap)),
                 branch,
                 next_priority: AtomicI64::new(started.0),
             }),
@@ -77,6 +79,10 @@ impl Transport for BranchAmqp {
 
     fn broker(&self) -> String {
         self.route.dialer.address().to_string()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.route.dialer.traffic()
     }
 }
 

@@ -5,12 +5,11 @@
 
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use amq_protocol_tcp::RustlsConnectorConfig;
-use async_rs::TokioRuntime;
+use async_rs::Runtime;
 use async_rs::traits::Reactor;
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use rustls::pki_types::CertificateDer;
@@ -20,7 +19,9 @@ use tokio::time::timeout;
 
 use super::address::{Address, Trust};
 use super::failure::{Failure, Stage};
+use super::meter::{Meter, Metered, MeteredTokio};
 use crate::domain::event::LinkTrouble;
+use crate::domain::line::Traffic;
 
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
 const TCP_LIMIT: Duration = Duration::from_secs(10);
@@ -31,13 +32,14 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// How many look-ups of a host's name may be under way. The system can't be told to stop one, and one may take minutes.
 const LOOKUPS: usize = 2;
 
-type Socket = AsyncTcpStream<<TokioRuntime as Reactor>::TcpStream>;
+type Socket = AsyncTcpStream<Metered>;
 
 /// Opens connections to one broker.
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {
     address: Address,
     lookups: Arc<Semaphore>,
+    meter: Arc<Meter>,
 }
 
 /// An open connection. Dropping it cuts the socket, and with it everything that the library does for the connection.
@@ -79,11 +81,17 @@ impl Line {
 }
 
 impl Dialer {
-    pub(super) fn new(address: Address) -> Self {
+    pub(super) fn new(address: Address, meter: Meter) -> Self {
         Self {
             address,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            meter: Arc::new(meter),
         }
+    }
+
+    /// What all connections have carried.
+    pub(super) fn traffic(&self) -> Traffic {
+        self.meter.traffic()
     }
 
     pub(super) const fn address(&self) -> &Address {
@@ -92,7 +100,7 @@ impl Dialer {
 
     /// Opens a connection that the broker knows by `name`.
     pub(super) async fn dial(&self, name: &str) -> Result<Line, Failure> {
-        let runtime = TokioRuntime::tokio_current();
+        let runtime = Runtime::new(MeteredTokio::current(Arc::clone(&self.meter)));
         let mut refusal = Failure::new(LinkTrouble::Unreachable, format!("{} has no address", self.address));
         for place in self.resolve().await? {
             match connect(&runtime, place).await {
@@ -152,7 +160,13 @@ impl Dialer {
     }
 
     /// Logs in.
-    async fn welcome(&self, runtime: TokioRuntime, socket: Socket, cut: Cut, name: &str) -> Result<Line, Failure> {
+    async fn welcome(
+        &self,
+        runtime: Runtime<MeteredTokio>,
+        socket: Socket,
+        cut: Cut,
+        name: &str,
+    ) -> Result<Line, Failure> {
         let what = format!("logging in to {} as {}", self.address, self.address.user());
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let ready = Mutex::new(Some(socket));
@@ -176,13 +190,13 @@ impl Dialer {
     }
 }
 
-async fn connect(runtime: &TokioRuntime, place: SocketAddr) -> Result<(Socket, Cut), Failure> {
+async fn connect(runtime: &Runtime<MeteredTokio>, place: SocketAddr) -> Result<(Socket, Cut), Failure> {
     let what = format!("connecting to {place}");
     let socket = match timeout(TCP_LIMIT, runtime.tcp_connect_addr(place)).await {
         Ok(connected) => connected.map_err(|error| unreachable(&what, &error))?,
         Err(_) => return Err(Failure::timed_out(&what, TCP_LIMIT)),
     };
-    let handle = socket.get_ref().as_fd().try_clone_to_owned();
+    let handle = socket.second_handle();
     let cut = Cut(handle.map_err(|error| unreachable(&what, &error))?.into());
     Ok((Socket::Plain(socket), cut))
 }

@@ -16,6 +16,7 @@ use self::replies::Replies;
 use super::address::Address;
 use super::dial::{Dialer, Line};
 use super::failure::Failure;
+use super::meter::Meter;
 use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble, Reply};
 
 /// How long each half of opening may take: before and after the lock.
@@ -48,7 +49,7 @@ impl HqAmqp {
     #[must_use]
     pub fn new(address: Address) -> Self {
         Self {
-            dialer: Dialer::new(address),
+            dialer: Dialer::new(address, Meter::default()),
             alone: false,
             was_open: AtomicBool::new(false),
         }

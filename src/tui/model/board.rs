@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::domain::line::DataUsed;
 use crate::domain::read::BranchStatus;
 use crate::domain::time::Tick;
 use crate::tui::desk::WorkerPlace;
@@ -52,8 +53,8 @@ pub struct Board {
     pub trouble: Option<String>,
     /// Where the sync worker runs.
     pub worker: Option<WorkerPlace>,
-    /// How many bytes went over the line.
-    pub data_used: Option<u64>,
+    /// What the line has carried.
+    pub data_used: DataUsed,
     /// Whether the status is being asked for.
     pub asking: Asking,
     samples: VecDeque<(Tick, u64)>,

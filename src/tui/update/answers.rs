@@ -47,7 +47,7 @@ impl Model {
             Answer::DraftKept(result) => self.on_draft_kept(result),
             Answer::Draft(draft) => self.on_draft(draft),
             Answer::Worker(place) => self.board.worker = Some(place),
-            Answer::DataUsed(bytes) => self.board.data_used = Some(bytes),
+            Answer::DataUsed(used) => self.board.data_used = used,
             Answer::Suspended => {
                 if self.suspension == Suspension::Asked {
                     self.suspension = Suspension::Ready;

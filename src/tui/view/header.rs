@@ -13,7 +13,8 @@ use crate::tui::model::Model;
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
 
-const KIB: u64 = 1024;
+/// From how many bytes on the header tells what the line has carried: what is less would be shown as none.
+const NOTABLE_BYTES: u64 = 50_000;
 
 pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, layout: &Layout) {
     let (first, second) = (layout.header.y, layout.header.y + 1);
@@ -89,12 +90,16 @@ fn identity(model: &Model) -> Vec<Piece> {
         pieces.push(left(5, said, Role::Quiet));
     }
     pieces.push(line_state(model, status));
-    if let Some(heard) = status.and_then(|status| status.last_heard_at) {
-        pieces.push(right(1, said_ago(model, heard), Role::Text));
-    }
-    if let Some(bytes) = model.board.data_used.filter(|bytes| *bytes >= KIB) {
-        let values = [("n", (bytes / KIB).into())];
-        pieces.push(right(6, text.say(Key::HeaderData, &values), Role::Quiet));
+    pieces.extend(last_heard(model, status));
+    let used = model.board.data_used;
+    for (rank, carried, key) in [
+        (6, used.today, Key::HeaderDataToday),
+        (7, used.month, Key::HeaderDataMonth),
+    ] {
+        if carried.total() >= NOTABLE_BYTES {
+            let size = text.megabytes(carried.total());
+            pieces.push(right(rank, text.say(key, &[("size", (&size).into())]), Role::Quiet));
+        }
     }
     pieces.push(right(2, text.clock(model.local_now()), Role::Text));
     pieces
@@ -112,8 +117,28 @@ fn line_state(model: &Model, status: Option<&BranchStatus>) -> Piece {
         LineState::Up => (glyphs.line_up, Key::LineUp, Role::Text),
         LineState::Blocked => (glyphs.line_up, Key::LineBlocked, Role::Waiting),
         LineState::Stranger => (glyphs.line_up, Key::LineStranger, Role::Bad),
+        LineState::Resting | LineState::OutOfHours => (glyphs.line_down, Key::LineClosed, Role::Quiet),
     };
     right(0, format!("{glyph} {}", text.word(key)), role)
+}
+
+/// When HQ was last heard; while the line is closed on purpose, as of when all is in step and when it opens again.
+fn last_heard(model: &Model, status: Option<&BranchStatus>) -> Option<Piece> {
+    let text = &model.settings.text;
+    let heard = status?.last_heard_at;
+    let said = match (status?.worker?.line, &model.settings.hours) {
+        (LineState::Resting, _) if model.board.is_in_step() => {
+            let time = text.clock((model.settings.local)(heard?));
+            text.say(Key::HeaderInStepAt, &[("time", (&time).into())])
+        }
+        (LineState::OutOfHours, Some(hours)) => {
+            let now = model.local_now();
+            let time = text.clock(now.date().and_time(hours.next_opening(now.time())?));
+            text.say(Key::HeaderOpensAt, &[("time", (&time).into())])
+        }
+        _ => said_ago(model, heard?),
+    };
+    Some(right(1, said, Role::Text))
 }
 
 fn said_ago(model: &Model, heard: UtcMillis) -> String {

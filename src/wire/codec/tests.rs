@@ -6,6 +6,7 @@ use crate::domain::money::{Money, MoneySum};
 use crate::domain::sale::{ContentProblem, Sale, SaleContent};
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::{UtcMillis, parse_wall};
+use crate::protocol::lineage::Mark;
 use crate::protocol::message::{Answer, Batch, Hello, HqStamp, Outcome, Receipt, Taken};
 
 const LEDGER: LedgerId = LedgerId::from_random(0x001e_d9e4);
@@ -55,6 +56,7 @@ fn hello() -> Uplink {
         amount: MoneySum(8_237_461_400),
         clock: UtcMillis(1_795_338_000_000),
         writes: vec![1],
+        marks: vec![mark(42_000)],
     })
 }
 
@@ -73,10 +75,17 @@ fn receipt(outcome: Outcome) -> Downlink {
         hq: stamp(),
         ledger: LEDGER,
         batch: BatchId::from_random(77),
-        applied_before: 1_000_000,
-        applied_after: 1_002_000,
+        mark: mark(1_002_000),
+        newly_applied: 2_000,
         outcome,
     })
+}
+
+fn mark(applied: u64) -> Mark {
+    Mark {
+        applied,
+        chain: std::array::from_fn(|at| u8::try_from(at * 7).unwrap()),
+    }
 }
 
 fn run(first: i64, count: u32, revision: u32) -> Run {
@@ -110,7 +119,9 @@ fn answer() -> Downlink {
         hq: stamp(),
         ledger: LEDGER,
         nonce: Nonce::from_random(99),
-        applied: 42_000,
+        mark: mark(42_100),
+        asked: vec![mark(42_000)],
+        remembers: true,
     })
 }
 
@@ -187,7 +198,7 @@ fn a_receipt_for_neighbours_is_short() {
         ..Taken::default()
     }));
     let bytes = encode_downlink(&message).unwrap();
-    assert!(bytes.len() < 120, "{} bytes", bytes.len());
+    assert!(bytes.len() < 136, "{} bytes", bytes.len());
 }
 
 #[test]

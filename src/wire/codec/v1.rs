@@ -7,14 +7,14 @@
 //! | hello: numbers | | answer: numbers | | receipt: numbers | |
 //! | --- | --- | --- | --- | --- | --- |
 //! | first id | `i` | stamp | below | stamp | below |
-//! | highest id | `i` | applied count | `u` | applied count before | `u` |
-//! | sales | `u` | | | and after, less before (modulo 2^64) | `u` |
-//! | amount, ten-thousandths | `i`, 128 bits | | | outcome: 0 = taken, 1 = unreadable, 2 = too new | `u` |
+//! | highest id | `i` | mark | below | mark | below |
+//! | sales | `u` | marks it was asked about | list | newly applied revisions | `u` |
+//! | amount, ten-thousandths | `i`, 128 bits | remembers them all | flag | outcome: 0 = taken, 1 = unreadable, 2 = too new | `u` |
 //! | clock | `i` | | | taken only: stored, [runs] | lists |
 //! | versions it writes | list of bytes | | | refused: list of id less the id before (`i`), revision (`u`), refusal | list |
-//! | | | | | held: 0 = none, 1 and [rows] | |
+//! | marks it asks about | list | | | held: 0 = none, 1 and [rows] | |
 //!
-//! A stamp is: store (16 bytes), list of the stores it replaces, clock (`i`), trial (flag), list of the versions it reads. A refusal is 0 and the days ahead (`u`); 1
+//! A mark is: applied count (`u`), chain (16 bytes). A stamp is: store (16 bytes), list of the stores it replaces, clock (`i`), trial (flag), list of the versions it reads. A refusal is 0 and the days ahead (`u`); 1
 //! and the problem of the content: 0 = no product, 1 = product too long, 2 = unclean text, 3 = no region, 4 = region too long, 5 = no quantity, 6 = amount too large; 2 =
 //! unreadable; 3 = storage.
 //!
@@ -36,6 +36,7 @@ use crate::domain::money::MoneySum;
 use crate::domain::sale::{ContentProblem, Sale};
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
+use crate::protocol::lineage::{MAX_ASKED, Mark};
 use crate::protocol::message::{Answer, Batch, Hello, HqStamp, Outcome, Receipt, Taken, Version};
 use crate::wire::envelope::{Envelope, Head};
 use rows::{RowNumbers, RowTexts};
@@ -52,7 +53,11 @@ struct HelloBody {
     amount: i128,
     clock: i64,
     writes: Capped<Version, MAX_VERSIONS>,
+    marks: Marks,
 }
+
+type MarkBody = (u64, [u8; 16]);
+type Marks = Capped<MarkBody, MAX_ASKED>;
 
 #[derive(Serialize, Deserialize)]
 struct Stamp {
@@ -66,13 +71,15 @@ struct Stamp {
 #[derive(Serialize, Deserialize)]
 struct AnswerBody {
     stamp: Stamp,
-    applied: u64,
+    mark: MarkBody,
+    asked: Marks,
+    remembers: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 struct ReceiptBody {
     stamp: Stamp,
-    applied_before: u64,
+    mark: MarkBody,
     newly_applied: u64,
     outcome: OutcomeBody,
 }
@@ -119,6 +126,7 @@ pub(super) fn write_hello(hello: &Hello) -> Result<Sections<'static>, EncodeErro
         amount: hello.amount.0,
         clock: hello.clock.0,
         writes: capped(&hello.writes)?,
+        marks: pack_marks(&hello.marks)?,
     };
     numbers_only(&body)
 }
@@ -136,6 +144,7 @@ pub(super) fn read_hello(envelope: &Envelope, sections: &Sections<'_>) -> Result
         amount: MoneySum(body.amount),
         clock: UtcMillis(body.clock),
         writes: body.writes.0,
+        marks: unpack_marks(body.marks),
     })
 }
 
@@ -164,7 +173,9 @@ pub(super) fn read_batch(envelope: &Envelope, sections: &Sections<'_>) -> Result
 pub(super) fn write_answer(answer: &Answer) -> Result<Sections<'static>, EncodeError> {
     let body = AnswerBody {
         stamp: Stamp::of(&answer.hq)?,
-        applied: answer.applied,
+        mark: pack_mark(&answer.mark),
+        asked: pack_marks(&answer.asked)?,
+        remembers: answer.remembers,
     };
     numbers_only(&body)
 }
@@ -176,7 +187,9 @@ pub(super) fn read_answer(head: &Head, sections: &Sections<'_>) -> Result<Answer
         hq: body.stamp.into(),
         ledger: head.ledger,
         nonce: Nonce::from_bytes(head.id),
-        applied: body.applied,
+        mark: unpack_mark(body.mark),
+        asked: unpack_marks(body.asked),
+        remembers: body.remembers,
     })
 }
 
@@ -203,8 +216,8 @@ pub(super) fn write_receipt(receipt: &Receipt) -> Result<Sections<'static>, Enco
     };
     let body = ReceiptBody {
         stamp: Stamp::of(&receipt.hq)?,
-        applied_before: receipt.applied_before,
-        newly_applied: receipt.applied_after.wrapping_sub(receipt.applied_before),
+        mark: pack_mark(&receipt.mark),
+        newly_applied: receipt.newly_applied,
         outcome,
     };
     Ok(Sections {
@@ -236,10 +249,27 @@ pub(super) fn read_receipt(head: &Head, sections: &Sections<'_>) -> Result<Recei
         hq: body.stamp.into(),
         ledger: head.ledger,
         batch: BatchId::from_bytes(head.id),
-        applied_before: body.applied_before,
-        applied_after: body.applied_before.wrapping_add(body.newly_applied),
+        mark: unpack_mark(body.mark),
+        newly_applied: body.newly_applied,
         outcome,
     })
+}
+
+const fn pack_mark(mark: &Mark) -> MarkBody {
+    (mark.applied, mark.chain)
+}
+
+const fn unpack_mark((applied, chain): MarkBody) -> Mark {
+    Mark { applied, chain }
+}
+
+fn pack_marks(marks: &[Mark]) -> Result<Marks, EncodeError> {
+    let bodies: Vec<MarkBody> = marks.iter().map(pack_mark).collect();
+    capped(&bodies)
+}
+
+fn unpack_marks(marks: Marks) -> Vec<Mark> {
+    marks.0.into_iter().map(unpack_mark).collect()
 }
 
 fn pack_rows(sales: &[Sale], ledger: LedgerId) -> Result<(RowNumbers, RowTexts<'_>), EncodeError> {

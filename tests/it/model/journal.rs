@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use branchline::domain::event::{LogEvent, Sales};
-use branchline::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, Revision, Run, SaleId, StoreId};
+use branchline::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, Revision, SaleId, StoreId};
 use branchline::domain::money::MoneySum;
 use branchline::domain::sale::{Sale, SaleContent};
 use branchline::domain::time::UtcMillis;
 use branchline::protocol::Now;
 use branchline::protocol::journal::{Formed, Journal, Outline, Resumed, Settled, Weighed};
-use branchline::protocol::lineage::{Lineage, Report, Standing, annex, claim_the_same};
+use branchline::protocol::lineage::{Lineage, Mark, Standing, annex};
 use branchline::protocol::message::{Answer, Batch, Hello, Outcome, Receipt, Taken};
 use branchline::protocol::verdict::{differs, same_sale};
 
@@ -43,7 +43,7 @@ enum BatchState {
     Open,
     Parked,
     Dissolved,
-    Answered { before: u64, after: u64 },
+    Answered,
     Forgotten,
 }
 
@@ -53,7 +53,6 @@ struct Made {
     ledger: LedgerId,
     rows: Vec<(SaleId, Revision)>,
     attempt: u32,
-    floor: u64,
     counted: u64,
     state: BatchState,
 }
@@ -138,13 +137,10 @@ impl MemJournal {
     }
 
     /// HQ has forgotten something of a ledger: nothing that it said of it before counts any more.
-    fn forget(&mut self, ledger: LedgerId, count: u64) {
-        for made in self.batches.iter_mut().filter(|made| made.ledger == ledger) {
-            match made.state {
-                BatchState::Answered { .. } => made.state = BatchState::Forgotten,
-                BatchState::Open | BatchState::Parked | BatchState::Dissolved => made.floor = made.floor.min(count),
-                BatchState::Forgotten => {}
-            }
+    fn forget(&mut self, ledger: LedgerId) {
+        let answered = |made: &&mut Made| made.ledger == ledger && made.state == BatchState::Answered;
+        for made in self.batches.iter_mut().filter(answered) {
+            made.state = BatchState::Forgotten;
         }
         for row in self.rows.values_mut().filter(|row| row.sale.ledger == ledger) {
             row.last_acked = 0;
@@ -153,8 +149,6 @@ impl MemJournal {
                 Place::Rejected | Place::Conflict { .. } | Place::Acked { .. } => row.place = FRESH,
             }
         }
-        let standing = self.standing(ledger);
-        (standing.seen, standing.acked) = (count, 0);
     }
 
     fn begin_ledger(&mut self, luck: u128) {
@@ -162,50 +156,23 @@ impl MemJournal {
         self.standings.insert(self.ledger, Standing::default());
     }
 
-    /// Listens to no receipt of a batch any more.
-    fn disown(&mut self, batch: usize) {
-        if matches!(self.batches[batch].state, BatchState::Open | BatchState::Parked) {
-            self.give_back(batch);
-        }
-        self.batches[batch].state = BatchState::Forgotten;
-    }
-
-    fn is_claimed(&self, ledger: LedgerId, step: (u64, u64)) -> bool {
-        self.batches.iter().any(|made| match made.state {
-            BatchState::Answered { before, after } => made.ledger == ledger && claim_the_same(step, (before, after)),
-            BatchState::Open | BatchState::Parked | BatchState::Dissolved | BatchState::Forgotten => false,
-        })
-    }
-
-    /// Notes a count that was heard; a copied database begins a new ledger.
-    fn heard(&mut self, ledger: LedgerId, lineage: Lineage, count: u64, luck: u128) {
-        let standing = self.standing(ledger);
-        standing.seen = standing.seen.max(count);
-        if lineage == Lineage::ThisIsACopy && ledger == self.ledger {
-            self.begin_ledger(luck);
-        }
-    }
-
-    /// Takes a receipt in row by row; returns how many revisions it confirms.
-    fn take(&mut self, batch: usize, taken: &Taken, luck: u128) -> u64 {
-        let mut confirms = 0;
+    /// Takes a receipt in row by row.
+    fn take(&mut self, batch: usize, taken: &Taken, luck: u128) {
         for (id, revision) in self.batches[batch].rows.clone() {
             let was_counted = matches!(self.rows[&id].place, Place::Outbox { counted: true, .. });
-            confirms += u64::from(self.take_row(batch, (id, revision), taken, luck));
+            self.take_row(batch, (id, revision), taken, luck);
             if was_counted && !matches!(self.rows[&id].place, Place::Outbox { counted: true, .. }) {
                 let ledger = self.batches[batch].ledger;
                 self.standing(ledger).unanswered -= 1;
             }
         }
-        confirms
     }
 
-    /// Returns whether HQ is newly known to have had the revision.
-    fn take_row(&mut self, batch: usize, (id, revision): (SaleId, Revision), taken: &Taken, luck: u128) -> bool {
+    fn take_row(&mut self, batch: usize, (id, revision): (SaleId, Revision), taken: &Taken, luck: u128) {
         let branch = self.branch.clone();
         let row = self.rows.get_mut(&id).expect("a batch names sales that are there");
         if row.sale.ledger != self.batches[batch].ledger {
-            return false;
+            return;
         }
         let here = row.place == (Place::Out { batch });
         let waits = matches!(row.place, Place::Outbox { .. });
@@ -214,39 +181,34 @@ impl MemJournal {
             if newest && (here || waits) {
                 row.place = Place::Acked { batch };
             }
-            // A revision that was replaced meanwhile counts too: HQ has applied it. One that an earlier receipt named does not count again.
-            let is_new = row.last_acked < revision.get();
             row.last_acked = row.last_acked.max(revision.get());
-            return is_new;
+            return;
         }
         let refused = taken.refused.iter().any(|(of, at, _)| (*of, *at) == (id, revision));
         if refused && newest && (here || waits) {
             row.place = Place::Rejected;
         }
         let Some(held) = taken.held.iter().find(|held| held.id == id) else {
-            return false;
+            return;
         };
         if !same_sale(&row.sale, held) {
             if here || (waits && row.last_acked == 0) {
                 self.move_to_annex(id, luck);
             }
-            return false;
+            return;
         }
         if !(here || waits) {
-            return false;
+            return;
         }
         if differs(&branch, &row.sale, held) {
             let held = Box::new(held.clone());
             row.place = Place::Conflict { held };
         } else if row.sale.revision == held.revision && (here || newest) {
             row.place = Place::Acked { batch };
-            let is_new = row.last_acked < held.revision.get();
             row.last_acked = held.revision.get();
-            return is_new;
         } else if here {
             row.place = FRESH;
         }
-        false
     }
 
     fn move_to_annex(&mut self, id: SaleId, luck: u128) {
@@ -271,7 +233,7 @@ impl Journal for MemJournal {
             match self.batches[at].state {
                 BatchState::Open => self.dissolve(self.batches[at].id, now)?,
                 BatchState::Parked => parked.push(outline(&self.batches[at])),
-                BatchState::Dissolved | BatchState::Answered { .. } | BatchState::Forgotten => {}
+                BatchState::Dissolved | BatchState::Answered | BatchState::Forgotten => {}
             }
         }
         Ok(Resumed {
@@ -280,11 +242,11 @@ impl Journal for MemJournal {
         })
     }
 
-    fn hello(&mut self, nonce: Nonce, now: Now) -> Result<(Hello, u64), Infallible> {
+    fn hello(&mut self, nonce: Nonce, now: Now) -> Result<Hello, Infallible> {
         // The current ledger, or an older one that HQ has acknowledged something of and whose count was heard less often.
         let heard = |ledger: &LedgerId| self.weighed.get(ledger).copied().unwrap_or(0);
         let asked = |(ledger, standing): (&LedgerId, &Standing)| {
-            (*ledger == self.ledger || standing.acked > 0).then_some(*ledger)
+            (*ledger == self.ledger || !standing.marks.is_empty()).then_some(*ledger)
         };
         let ledger = self
             .standings
@@ -292,7 +254,7 @@ impl Journal for MemJournal {
             .filter_map(asked)
             .min_by_key(|ledger| (heard(ledger), *ledger != self.ledger));
         let ledger = ledger.unwrap_or(self.ledger);
-        let hello = Hello {
+        Ok(Hello {
             branch: self.branch.clone(),
             ledger,
             nonce,
@@ -302,8 +264,8 @@ impl Journal for MemJournal {
             amount: MoneySum::ZERO,
             clock: now.wall,
             writes: vec![1],
-        };
-        Ok((hello, self.standing(ledger).floor()))
+            marks: self.standing(ledger).to_ask(),
+        })
     }
 
     fn form_batch(&mut self, id: BatchId, max_rows: u32, _now: Now) -> Result<Option<Formed>, Infallible> {
@@ -317,7 +279,6 @@ impl Journal for MemJournal {
             ledger,
             rows: Vec::new(),
             attempt: 1,
-            floor: self.standing(ledger).floor(),
             counted: 0,
             state: BatchState::Open,
         };
@@ -378,72 +339,50 @@ impl Journal for MemJournal {
         let Some(at) = self.batches.iter().position(|made| made.id == receipt.batch) else {
             return Ok(Settled::NotOurs);
         };
-        if matches!(
-            self.batches[at].state,
-            BatchState::Answered { .. } | BatchState::Forgotten
-        ) {
+        let ledger = self.batches[at].ledger;
+        if matches!(self.batches[at].state, BatchState::Answered | BatchState::Forgotten) {
             return Ok(Settled::Ours {
-                lineage: Lineage::Same,
                 more_waiting: false,
+                in_doubt: self.standing(ledger).in_doubt(),
             });
         }
-        let ledger = self.batches[at].ledger;
-        let step = (receipt.applied_before, receipt.applied_after);
-        let report = Report {
-            before: step.0,
-            after: step.1,
-            floor: self.batches[at].floor,
-            claimed: self.is_claimed(ledger, step),
-        };
-        let lineage = self.standing(ledger).weigh(report);
-        if let Lineage::HqForgot { answer_counts } = lineage {
-            self.forget(ledger, receipt.applied_after);
-            if !answer_counts {
-                self.disown(at);
-                return Ok(Settled::Ours {
-                    lineage,
-                    more_waiting: true,
-                });
-            }
-        }
-        let confirms = match &receipt.outcome {
+        match &receipt.outcome {
             Outcome::Taken(taken) => self.take(at, taken, now.luck),
             Outcome::Unreadable | Outcome::TooNew => unreachable!("HQ reads all that this model writes"),
-        };
+        }
         let counted = std::mem::take(&mut self.batches[at].counted);
         let standing = self.standing(ledger);
-        standing.acked += confirms;
         standing.unanswered -= counted;
-        self.heard(ledger, lineage, receipt.applied_after, !now.luck);
-        let (before, after) = step;
-        self.batches[at].state = BatchState::Answered { before, after };
+        standing.rest_on(receipt);
+        let in_doubt = standing.in_doubt();
+        self.batches[at].state = BatchState::Answered;
         let more_waiting = self.rows.values().any(|row| matches!(row.place, Place::Outbox { .. }));
-        Ok(Settled::Ours { lineage, more_waiting })
+        Ok(Settled::Ours { more_waiting, in_doubt })
     }
 
-    fn weigh(&mut self, answer: &Answer, floor: u64, now: Now) -> Result<Weighed, Infallible> {
+    fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, Infallible> {
         let ledger = answer.ledger;
-        let lineage = self.standing(ledger).weigh(Report {
-            before: answer.applied,
-            after: answer.applied,
-            floor,
-            claimed: false,
-        });
-        if let Lineage::HqForgot { .. } = lineage {
-            self.forget(ledger, answer.applied);
+        let lineage = self.standing(ledger).weigh(answer);
+        let in_doubt = self.standing(ledger).in_doubt();
+        match lineage {
+            Lineage::Same => {}
+            Lineage::HqForgot => self.forget(ledger),
+            Lineage::ThisIsACopy if ledger == self.ledger => self.begin_ledger(now.luck),
+            Lineage::ThisIsACopy => {}
         }
-        self.heard(ledger, lineage, answer.applied, now.luck);
         *self.weighed.entry(ledger).or_default() += 1;
         Ok(Weighed {
             lineage,
             ledger: self.ledger,
+            in_doubt,
         })
     }
 
     fn adopt_store(&mut self, store: StoreId, _now: Now) -> Result<(), Infallible> {
         if self.store.replace(store).is_some_and(|known| known != store) {
             for ledger in self.standings.keys().copied().collect::<Vec<_>>() {
-                self.forget(ledger, 0);
+                self.forget(ledger);
+                self.standing(ledger).forget(Mark::default());
             }
         }
         Ok(())
@@ -470,9 +409,4 @@ fn outline(made: &Made) -> Outline {
         sales: Sales { count, first, last },
         attempt: made.attempt,
     }
-}
-
-/// Groups rows into the runs of a receipt.
-pub(crate) fn runs(rows: &[(SaleId, Revision)]) -> Vec<Run> {
-    Run::group(rows.iter().copied())
 }

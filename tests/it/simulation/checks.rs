@@ -135,14 +135,16 @@ fn audits(world: &mut World) -> Result<(), String> {
     Ok(())
 }
 
-/// HQ's applied counts are what its tables hold.
+/// HQ's applied counts are what its tables hold, and it remembers the marks that it is at.
 fn every_revision_is_counted(world: &mut World) -> Result<(), String> {
     at_hq(world);
     let reader = world.hq.reader.as_mut().expect("HQ was read a moment ago");
     let wrong: Vec<Wrong> = diesel::sql_query(
         "SELECT count(*) AS ledgers FROM ledgers l WHERE l.applied <> \
            (SELECT count(*) FROM sales s WHERE s.branch = l.branch AND s.ledger = l.ledger) \
-         + (SELECT count(*) FROM sale_revisions r WHERE r.branch = l.branch AND r.ledger = l.ledger)",
+         + (SELECT count(*) FROM sale_revisions r WHERE r.branch = l.branch AND r.ledger = l.ledger) \
+         OR (l.applied > 0) <> EXISTS (SELECT 1 FROM ledger_marks m WHERE m.branch = l.branch AND m.ledger = l.ledger \
+           AND m.applied = l.applied AND m.chain = l.chain)",
     )
     .load(reader)
     .unwrap();

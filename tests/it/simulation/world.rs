@@ -1,20 +1,21 @@
 //! The simulated world: branches with their databases, a broker, HQ with its database, and everything that befalls them.
 
+mod faults;
+mod people;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use branchline::domain::event::LinkTrouble;
 use branchline::domain::ids::{BranchCode, Revision, SaleId, StoreId};
-use branchline::domain::money::Money;
 use branchline::domain::read::{Anchor, Filter, PageRequest, SaleRow, Sort};
-use branchline::domain::sale::{Sale, SaleContent};
-use branchline::domain::sync_state::SyncState;
-use branchline::domain::time::{Tick, UtcMillis, parse_wall};
+use branchline::domain::sale::Sale;
+use branchline::domain::time::{Tick, UtcMillis};
 use branchline::protocol::Now;
 use branchline::protocol::backoff::Backoff;
 use branchline::protocol::uplink::{Event, Limits};
-use branchline::store::branch::{BranchDb, Choice};
+use branchline::store::branch::BranchDb;
 use branchline::store::hq::HqDb;
 use branchline::sync::line::{event_of, seal};
 use branchline::sync::worker::{Order, Worker};
@@ -58,12 +59,11 @@ struct Profile {
     lines: usize,
     crashes: usize,
     restores: usize,
-    forgetful: Forgetful,
-    /// Whether receipts are lost on the way.
-    loses_receipts: bool,
+    forgetful: &'static [Forgetful],
 }
 
-/// Whose database is restored from a backup now and then.
+/// Whose database is restored from a backup now and then, or copied, or replaced.
+#[derive(Debug, Clone, Copy)]
 enum Forgetful {
     Hq,
     Branches,
@@ -113,6 +113,8 @@ pub(crate) fn limits() -> Limits {
         connect_ms: 45_000,
         hello_idle_ms: 300_000,
         hello_cap_ms: 3_600_000,
+        linger_ms: None,
+        hello_rest_ms: 3_600_000,
         refusals_ms: 3_600_000,
         window: 4,
         batch_rows: 8,
@@ -139,14 +141,12 @@ impl World {
             tempfile::tempdir()
         }
         .unwrap();
-        let forgetful = if rng.percent(50) {
-            Forgetful::Hq
-        } else {
-            Forgetful::Branches
+        let forgetful: &[Forgetful] = match rng.below(3) {
+            0 => &[Forgetful::Hq],
+            1 => &[Forgetful::Branches],
+            _ => &[Forgetful::Hq, Forgetful::Branches],
         };
-        let loses_receipts = matches!(forgetful, Forgetful::Branches) || rng.percent(30);
         let profile = Profile {
-            loses_receipts,
             lines: rng.below(25),
             crashes: rng.below(8),
             restores: rng.below(4),
@@ -328,83 +328,6 @@ impl World {
         self.hq.db = Some(HqDb::open(&self.hq.path).unwrap());
     }
 
-    // ---- what people do
-
-    fn content(&mut self) -> SaleContent {
-        let day = self.wall().to_utc().date_naive() - chrono::Days::new(u64::try_from(self.rng.below(3)).unwrap());
-        // Now and then a date that HQ must refuse.
-        let day = if self.rng.percent(4) {
-            day + chrono::Days::new(40)
-        } else {
-            day
-        };
-        SaleContent {
-            date: parse_wall(&format!("{day} 12:00:00")).unwrap(),
-            product: self.product().into(),
-            region: ["East", "West"][self.rng.below(2)].into(),
-            qty: u32::try_from(self.rng.below(90) + 1).unwrap(),
-            cost: Money::from_units(i64::try_from(self.rng.below(200_000)).unwrap()).unwrap(),
-            tax: Money::from_units(i64::try_from(self.rng.below(20_000)).unwrap()).unwrap(),
-        }
-    }
-
-    fn product(&mut self) -> &'static str {
-        if self.rng.percent(1) {
-            POISON
-        } else {
-            ["PENS", "PAPER", "WHITE METAL LANTERN", "CAFÉ"][self.rng.below(4)]
-        }
-    }
-
-    fn sell(&mut self, at: usize) {
-        let content = self.content();
-        let now = self.wall();
-        let saved = self.offices[at].till().save_sale(&content, None, now).unwrap();
-        self.write_down(at, saved);
-    }
-
-    fn change(&mut self, at: usize) {
-        let rows = self.rows(at);
-        if rows.is_empty() {
-            return;
-        }
-        let row = rows[self.rng.below(rows.len())].clone();
-        let (id, from, now) = (row.sale.id, row.sale.revision, self.wall());
-        let content = self.content();
-        let void = self.rng.percent(25);
-        let mine = self.rng.percent(50);
-        let till = self.offices[at].till();
-        let saved = if matches!(row.sync, SyncState::Conflict { .. }) {
-            till.resolve(id, if mine { Choice::KeepMine } else { Choice::TakeHq }, now)
-        } else if matches!(row.sync, SyncState::Rejected(_)) && mine {
-            till.retry(id, now).unwrap();
-            return self.feed(at, Event::SalesWaiting);
-        } else if row.sale.is_void() {
-            return;
-        } else if void {
-            till.void_sale(id, from, now)
-        } else {
-            till.save_edit(id, from, &content, None, now)
-        };
-        self.write_down(at, saved.unwrap());
-    }
-
-    fn write_down(&mut self, at: usize, sale: Sale) {
-        let key = (self.offices[at].code.clone(), sale.created_at);
-        if let Some(saved) = &mut self.offices[at].saved {
-            saved.insert(sale.id, sale.revision);
-        }
-        self.written.entry(key).or_default().push(sale);
-        self.feed(at, Event::SalesWaiting);
-    }
-
-    /// Somebody asks by hand that everything goes once more.
-    fn resend(&mut self, at: usize) {
-        let now = self.wall();
-        self.offices[at].till().resend(None, None, now).unwrap();
-        self.feed(at, Event::SalesWaiting);
-    }
-
     pub(crate) fn rows(&mut self, at: usize) -> Rc<[SaleRow]> {
         if let Some(rows) = &self.offices[at].rows {
             return Rc::clone(rows);
@@ -456,118 +379,6 @@ impl World {
         }
     }
 
-    fn line_fault(&mut self, at: usize) {
-        let waiting = self.broker.sales.len();
-        let code = self.offices[at].code.clone();
-        let receipts = self.broker.receipts.entry(code).or_default();
-        let which = self.rng.below(receipts.len());
-        match self.rng.below(7) {
-            0 | 1 => self.cut(at),
-            2 if self.profile.loses_receipts => drop(receipts.remove(which)),
-            3 => receipts.extend(receipts.get(which).cloned().into_iter().collect::<Vec<_>>()),
-            4 if waiting > 1 => {
-                let other = self.rng.below(waiting);
-                self.broker.sales.swap(0, other);
-            }
-            5 if waiting > 0 => {
-                let again = self.broker.sales[self.rng.below(waiting)].clone();
-                self.broker.sales.push_back(again);
-            }
-            6 if receipts.len() > 1 => receipts.swap(0, which),
-            _ => {}
-        }
-    }
-
-    fn crash(&mut self, at: usize) {
-        match self.rng.below(6) {
-            0..3 => self.offices[at].crash(),
-            3 | 4 => self.hq_takes(2, true),
-            _ => {
-                // The broker is lost, and set up again.
-                self.broker.sales.clear();
-                if self.profile.loses_receipts {
-                    self.broker.receipts.clear();
-                }
-                (0..self.offices.len()).for_each(|at| self.cut(at));
-            }
-        }
-    }
-
-    /// A database is not what it was. In one seed it is HQ's or the branches', never both: applied counts can't tell a restored HQ while two boxes of one branch add to
-    /// the same count.
-    fn amnesia_strikes(&mut self, at: usize) {
-        match self.profile.forgetful {
-            Forgetful::Hq if self.hq.backup.is_none() => self.back_up_hq(),
-            Forgetful::Hq if self.hq.gone.len() < 2 && self.rng.percent(20) => self.replace_hq(),
-            Forgetful::Hq => self.restore_hq(),
-            Forgetful::Branches if self.offices.len() < CODES.len() && self.rng.percent(30) => self.copy_branch(),
-            Forgetful::Branches => self.restore_branch(at),
-        }
-    }
-
-    fn restore_hq(&mut self) {
-        self.hq_forgot = true;
-        self.hq.close();
-        self.hq.held = None;
-        let backup = self.hq.backup.clone().expect("a backup was made before");
-        copy_database(&backup, &self.hq.path);
-        if self.rng.percent(30) {
-            self.hq.backup = None;
-        }
-        self.reopen_hq();
-    }
-
-    /// HQ's database is gone, and an empty one was started to replace it.
-    fn replace_hq(&mut self) {
-        self.hq_forgot = true;
-        let old = self.hq.db.as_ref().expect("HQ's database is open between steps");
-        self.hq.gone.push(old.store());
-        self.hq.close();
-        self.hq.held = None;
-        // A backup of the old one would be a stranger now.
-        self.hq.backup = None;
-        self.hq.path = self.dir.path().join(format!("hq-{}.db", self.hq.gone.len()));
-        let (bits, now) = (self.rng.bits(), self.wall());
-        let mut db = HqDb::create(&self.hq.path, bits, now).unwrap();
-        for old in &self.hq.gone {
-            db.replace(*old, now).unwrap();
-        }
-        self.hq.db = Some(db);
-    }
-
-    /// Somebody copies the first branch's database to another box, and both go on.
-    fn copy_branch(&mut self) {
-        self.branch_forgot = true;
-        let copy = self.dir.path().join("branch-copy.db");
-        self.offices[0].crash();
-        copy_database(&self.offices[0].path.clone(), &copy);
-        self.move_in(BranchCode::parse(CODES[2]).unwrap(), copy);
-        self.start(0);
-    }
-
-    fn back_up_hq(&mut self) {
-        let backup = self.dir.path().join("hq-backup.db");
-        self.hq.close();
-        copy_database(&self.hq.path.clone(), &backup);
-        self.hq.backup = Some(backup);
-        self.reopen_hq();
-    }
-
-    /// The first time a backup is made; later it is what the branch goes on with.
-    fn restore_branch(&mut self, at: usize) {
-        let path = self.offices[at].path.clone();
-        let backup = path.with_extension("backup");
-        self.offices[at].crash();
-        if backup.exists() {
-            self.branch_forgot = true;
-            self.offices[at].saved = None;
-            copy_database(&backup, &path);
-        } else {
-            copy_database(&path, &backup);
-        }
-        self.start(at);
-    }
-
     /// Everything works again, one box of a branch at a time, for as long as it takes.
     pub(crate) fn heal(&mut self) {
         for round in 0..HEALING_ROUNDS {
@@ -588,18 +399,6 @@ impl World {
     }
 
     /// Everything that is on its way arrives, and all that follows from it, before any time passes.
-    /// Whether what HQ forgot may have stayed unseen: `protocol::lineage` says that this takes receipts which were lost.
-    pub(crate) const fn may_have_forgotten_unseen(&self) -> bool {
-        self.hq_forgot && self.profile.loses_receipts
-    }
-
-    /// Somebody asks at every branch that everything goes once more.
-    pub(crate) fn resend_all(&mut self) {
-        for at in 0..self.offices.len() {
-            self.resend(at);
-        }
-    }
-
     fn come_to_rest(&mut self, at: usize) {
         let code = self.offices[at].code.clone();
         loop {
@@ -668,16 +467,5 @@ impl Hq {
         self.db = None;
         self.reader = None;
         self.rows = None;
-    }
-}
-
-/// Copies a database that nobody has open.
-fn copy_database(from: &Path, to: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let with = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        let _ = std::fs::remove_file(with(to));
-        if with(from).exists() {
-            std::fs::copy(with(from), with(to)).unwrap();
-        }
     }
 }

@@ -9,7 +9,7 @@ use super::soon;
 
 /// A branch's transport, as if its process had just started.
 pub(crate) fn branch(address: Address, code: &str) -> BranchAmqp {
-    BranchAmqp::new(address, super::broker::code(code), UtcMillis(1))
+    BranchAmqp::new(address, super::broker::code(code), UtcMillis(1), None)
 }
 
 /// HQ's session on the broker at `address`.

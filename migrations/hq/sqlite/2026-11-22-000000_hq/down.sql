@@ -5,6 +5,7 @@ DROP TABLE quarantine;
 DROP TABLE sale_conflicts;
 DROP TABLE sale_revisions;
 DROP TABLE sales;
+DROP TABLE ledger_marks;
 DROP TABLE ledgers;
 DROP TABLE branches;
 DROP TABLE replaced_stores;

@@ -31,6 +31,8 @@ CREATE TABLE ledgers (
     ledger BLOB NOT NULL CHECK (length(ledger) = 16),
     -- How many revisions were ever applied.
     applied INTEGER NOT NULL CHECK (applied >= 0),
+    -- A hash chained over the batches that they came in.
+    chain BLOB NOT NULL CHECK (length(chain) = 16),
     -- The highest id that a row or a hello has named.
     highest_id INTEGER NOT NULL,
     first_seen_at INTEGER NOT NULL,
@@ -40,6 +42,15 @@ CREATE TABLE ledgers (
     hello_sales INTEGER,
     hello_amount TEXT,
     PRIMARY KEY (branch, ledger)
+) STRICT, WITHOUT ROWID;
+
+-- What `applied` and `chain` were after each batch that applied anything; only the newest are kept. Branches ask by them whether this database still has what it acknowledged.
+CREATE TABLE ledger_marks (
+    branch TEXT NOT NULL,
+    ledger BLOB NOT NULL,
+    applied INTEGER NOT NULL,
+    chain BLOB NOT NULL CHECK (length(chain) = 16),
+    PRIMARY KEY (branch, ledger, applied)
 ) STRICT, WITHOUT ROWID;
 
 -- Each sale once, at its newest revision.

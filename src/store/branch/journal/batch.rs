@@ -3,11 +3,9 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::super::place::MAX_BATCH_ROWS;
 use super::super::schema::batches;
 use super::super::statement::{Value, sql};
 use super::super::values;
-use super::fate::Carried;
 use crate::domain::event::Sales;
 use crate::domain::ids::BatchId;
 use crate::domain::money::MoneySum;
@@ -65,7 +63,6 @@ pub(in super::super) struct StoredBatch {
     pub(in super::super) ledger_no: i64,
     pub(in super::super) made_at: UtcMillis,
     pub(in super::super) attempt: i64,
-    pub(in super::super) floor: u64,
     pub(in super::super) row_count: i64,
     pub(in super::super) first_id: i64,
     pub(in super::super) last_id: i64,
@@ -73,7 +70,6 @@ pub(in super::super) struct StoredBatch {
     pub(in super::super) live: i64,
     pub(in super::super) live_total: MoneySum,
     pub(in super::super) counted: u64,
-    pub(in super::super) fresh: u64,
     pub(in super::super) cap: Option<i64>,
     pub(in super::super) state: BatchState,
     pub(in super::super) confirmed_by: Option<String>,
@@ -105,14 +101,12 @@ struct BatchRecord {
     ledger_no: i64,
     made_at: i64,
     attempt: i64,
-    floor: i64,
     row_count: i64,
     first_id: i64,
     last_id: i64,
     live: i64,
     live_total: i64,
     counted: i64,
-    fresh: i64,
     cap: Option<i64>,
     state: String,
     confirmed_by: Option<String>,
@@ -126,14 +120,12 @@ impl BatchRecord {
             ledger_no: self.ledger_no,
             made_at: UtcMillis(self.made_at),
             attempt: self.attempt,
-            floor: values::natural(self.floor)?,
             row_count: self.row_count,
             first_id: self.first_id,
             last_id: self.last_id,
             live: self.live,
             live_total: MoneySum(self.live_total.into()),
             counted: values::natural(self.counted)?,
-            fresh: values::natural(self.fresh)?,
             cap: self.cap,
             state: BatchState::read(&self.state)?,
             confirmed_by: self.confirmed_by,
@@ -217,29 +209,4 @@ pub(super) fn insert_runs(conn: &mut SqliteConnection, no: i64, runs: &[StoredRu
         .execute(conn)?;
     }
     Ok(())
-}
-
-/// Whether the receipt of another batch has already acknowledged this revision of this row.
-pub(super) fn is_answered_for(
-    conn: &mut SqliteConnection,
-    batch: &StoredBatch,
-    row: &Carried,
-) -> Result<bool, StoreError> {
-    let count: i64 = sql::<BigInt>(
-        "SELECT count(*) FROM batch_runs r CROSS JOIN batches b ON b.no = r.batch_no \
-         WHERE r.first_id BETWEEN ? - ? AND ? AND r.first_id + r.count > ? AND r.revision = ? \
-         AND b.state = 'answered' AND b.ledger_no = ? AND b.no <> ? \
-         AND NOT EXISTS (SELECT 1 FROM batch_exceptions x WHERE x.batch_no = b.no AND x.first_id <= ? AND x.first_id + x.count > ?)",
-    )
-    .int(row.id)
-    .int(i64::from(MAX_BATCH_ROWS))
-    .int(row.id)
-    .int(row.id)
-    .int(row.revision)
-    .int(batch.ledger_no)
-    .int(batch.no)
-    .int(row.id)
-    .int(row.id)
-    .get_result(conn)?;
-    Ok(count > 0)
 }

@@ -127,23 +127,21 @@ fn insert(
     now: Now,
 ) -> Result<Outline, StoreError> {
     let ledger = ledgers::named(conn, rows[0].sale.ledger)?;
-    let mut standing = ledger.standing;
-    let floor = standing.floor();
+    let mut standing = ledger.standing.clone();
     standing.unanswered += rows.iter().filter(|row| !row.counted).count() as u64;
-    ledgers::stand(conn, ledger.no, standing)?;
+    ledgers::stand(conn, ledger.no, &standing)?;
 
     let sums = Sums::of(rows);
     let money = i64::try_from(sums.money.0).map_err(|_| StoreError::nonsense(format!("the total {}", sums.money)))?;
     kept.shift(SyncKind::Pending, SyncKind::Sent, sums.rows, sums.money);
     let no: i64 = sql::<BigInt>(
-        "INSERT INTO batches (batch, ledger_no, made_at, attempt, floor, row_count, first_id, last_id, oldest_at, live, live_total, counted, fresh, cap, state) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open') RETURNING no",
+        "INSERT INTO batches (batch, ledger_no, made_at, attempt, row_count, first_id, last_id, oldest_at, live, live_total, counted, cap, state) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open') RETURNING no",
     )
     .blob(id.as_bytes())
     .int(ledger.no)
     .int(now.wall.0)
     .int(sums.attempt)
-    .int(values::stored(floor))
     .int(sums.rows)
     .int(sums.first_id)
     .int(sums.last_id)
@@ -151,7 +149,6 @@ fn insert(
     .int(sums.rows)
     .int(money)
     .int(sums.rows)
-    .int(sums.fresh)
     .maybe(rows.iter().filter_map(|row| row.cap).min())
     .get_result(conn)?;
     batch::insert_runs(conn, no, &runs(rows))?;
@@ -184,7 +181,6 @@ struct Sums {
     rows: i64,
     money: MoneySum,
     attempt: i64,
-    fresh: i64,
     first_id: i64,
     last_id: i64,
     oldest_at: i64,
@@ -201,7 +197,6 @@ impl Sums {
             sums.rows += 1;
             sums.money += row.sale.counted_total();
             sums.attempt = sums.attempt.max(row.attempt + 1);
-            sums.fresh += i64::from(row.last_acked < i64::from(row.sale.revision.get()));
             sums.first_id = sums.first_id.min(row.sale.id.get());
             sums.last_id = sums.last_id.max(row.sale.id.get());
             sums.oldest_at = sums.oldest_at.min(row.sale.updated_at.0);

@@ -5,24 +5,24 @@ use diesel::prelude::*;
 use super::super::kept::Kept;
 use super::super::ledgers::{self, Ledger};
 use super::super::retries;
-use super::super::schema::{branch, ledgers as ledgers_table};
+use super::super::schema::branch;
 use super::super::statement::sql;
 use super::super::{log, place, sales, values};
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{LedgerId, StoreId};
 use crate::domain::sync_state::SyncKind;
 use crate::protocol::Now;
+use crate::protocol::lineage::Mark;
 use crate::store::StoreError;
 
-/// HQ has forgotten something of a ledger: everything that it acknowledged of it waits again. `count` is the applied count that has shown it.
+/// HQ has forgotten something of a ledger: everything that it acknowledged of it waits again.
 pub(super) fn hq_forgot(
     conn: &mut SqliteConnection,
     kept: &mut Kept,
     ledger_no: i64,
-    count: u64,
     now: Now,
 ) -> Result<(), StoreError> {
-    let sales = forget(conn, kept, ledger_no, count)?;
+    let sales = forget(conn, kept, ledger_no)?;
     if sales > 0 {
         log::write(conn, LogEvent::HqRestored { sales }, now.wall)?;
     }
@@ -34,7 +34,7 @@ pub(super) fn hq_forgot(
 pub(super) fn part(
     conn: &mut SqliteConnection,
     kept: &mut Kept,
-    ledger: Ledger,
+    ledger: &Ledger,
     copied: bool,
     moves: &[i64],
     now: Now,
@@ -70,9 +70,9 @@ pub(super) fn part(
     Ok(())
 }
 
-/// Takes everything back that HQ acknowledged of a ledger, or held against it. What is out may well be answered by the HQ that is there now, to which no older bound applies
-/// but `count`. Returns how many sales wait that did not wait before.
-fn forget(conn: &mut SqliteConnection, kept: &mut Kept, ledger_no: i64, count: u64) -> Result<u64, StoreError> {
+/// Takes everything back that HQ acknowledged of a ledger, or held against it. What is out may well be answered by the HQ that is there now. Returns how many sales wait that did not
+/// wait before.
+fn forget(conn: &mut SqliteConnection, kept: &mut Kept, ledger_no: i64) -> Result<u64, StoreError> {
     sql::<()>("INSERT INTO temp.coming_back (id, last_acked) SELECT s.id, 0 FROM sales s WHERE s.ledger_no = ?")
         .int(ledger_no)
         .execute(conn)?;
@@ -87,22 +87,9 @@ fn forget(conn: &mut SqliteConnection, kept: &mut Kept, ledger_no: i64, count: u
         "UPDATE batches SET state = 'forgotten' WHERE ledger_no = ? AND state = 'answered'",
         "UPDATE batch_runs SET last_acked = 0 WHERE last_acked > 0 \
          AND batch_no IN (SELECT no FROM batches WHERE ledger_no = ? AND state IN ('open', 'parked', 'dissolved'))",
-        "UPDATE batches SET fresh = row_count WHERE ledger_no = ? AND state IN ('open', 'parked', 'dissolved')",
     ] {
         sql::<()>(statement).int(ledger_no).execute(conn)?;
     }
-    sql::<()>(
-        "UPDATE batches SET floor = min(floor, ?) WHERE ledger_no = ? AND state IN ('open', 'parked', 'dissolved')",
-    )
-    .int(values::stored(count))
-    .int(ledger_no)
-    .execute(conn)?;
-    diesel::update(ledgers_table::table.find(ledger_no))
-        .set((
-            ledgers_table::seen.eq(values::stored(count)),
-            ledgers_table::acked.eq(0),
-        ))
-        .execute(conn)?;
     Ok(returned)
 }
 
@@ -116,8 +103,10 @@ pub(super) fn adopt(conn: &mut SqliteConnection, kept: &mut Kept, store: StoreId
         .set(branch::store.eq(store.as_bytes().as_slice()))
         .execute(conn)?;
     if known.is_some() {
-        for ledger in ledgers::all(conn)? {
-            forget(conn, kept, ledger.no, 0)?;
+        for mut ledger in ledgers::all(conn)? {
+            forget(conn, kept, ledger.no)?;
+            ledger.standing.forget(Mark::default());
+            ledgers::stand(conn, ledger.no, &ledger.standing)?;
         }
     }
     Ok(())

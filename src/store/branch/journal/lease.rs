@@ -93,14 +93,3 @@ pub(super) fn dissolve(
         .execute(conn)?;
     Ok(())
 }
-
-/// Gives a batch's rows back and listens to no receipt for it any more: the one that has come may be of what HQ has forgotten.
-pub(super) fn disown(conn: &mut SqliteConnection, kept: &mut Kept, id: BatchId, now: Now) -> Result<(), StoreError> {
-    if let Some(batch) = batch::find(conn, id)? {
-        dissolve(conn, kept, &batch, now)?;
-        diesel::update(batches::table.find(batch.no))
-            .set(batches::state.eq("forgotten"))
-            .execute(conn)?;
-    }
-    Ok(())
-}

@@ -5,88 +5,138 @@ use std::fs;
 use diesel::connection::SimpleConnection;
 
 use super::super::BranchDb;
-use super::super::fixture::{Fixture, all_stored, at, batch_id, code, id, lantern, receipt, revision, stamp};
+use super::super::fixture::{
+    Fixture, all_stored, at, batch_id, code, far, id, lantern, receipt_after, revision, stamp,
+};
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{LedgerId, Nonce, StoreId};
 use crate::domain::sync_state::Refusal;
-use crate::protocol::journal::{Journal, Settled, Weighed};
-use crate::protocol::lineage::Lineage;
-use crate::protocol::message::{Answer, Outcome, Taken};
+use crate::protocol::journal::{Formed, Journal, Settled, Weighed};
+use crate::protocol::lineage::{Lineage, Mark};
+use crate::protocol::message::{Answer, Hello, Outcome, Receipt, Taken};
 
-fn answer(branch: &mut Fixture, applied: u64) -> (Answer, u64) {
-    let (hello, floor) = branch.db.hello(Nonce::from_random(5), at(100)).unwrap();
-    let answer = Answer {
-        hq: stamp(),
-        ledger: hello.ledger,
-        nonce: hello.nonce,
-        applied,
-    };
-    (answer, floor)
+/// What HQ remembers of the current ledger.
+#[derive(Default)]
+struct Memory {
+    marks: Vec<Mark>,
 }
 
-fn weigh(branch: &mut Fixture, applied: u64) -> Weighed {
-    let (answer, floor) = answer(branch, applied);
-    let weighed = branch.db.weigh(&answer, floor, at(101)).unwrap();
+impl Memory {
+    /// HQ takes a batch and stores all of it.
+    fn take(&mut self, formed: &Formed) -> Receipt {
+        let before = self.marks.last().copied().unwrap_or_default();
+        let receipt = receipt_after(formed, before, all_stored(formed));
+        self.marks.push(receipt.mark);
+        receipt
+    }
+
+    fn answer(&self, hello: &Hello) -> Answer {
+        Answer {
+            hq: stamp(),
+            ledger: hello.ledger,
+            nonce: hello.nonce,
+            mark: self.marks.last().copied().unwrap_or_default(),
+            asked: hello.marks.clone(),
+            remembers: hello.marks.iter().all(|mark| self.marks.contains(mark)),
+        }
+    }
+}
+
+fn hello(branch: &mut Fixture) -> Hello {
+    branch.db.hello(Nonce::from_random(5), at(100)).unwrap()
+}
+
+fn weigh(branch: &mut Fixture, hq: &Memory) -> Weighed {
+    let answer = hq.answer(&hello(branch));
+    let weighed = branch.db.weigh(&answer, at(101)).unwrap();
     branch.check();
     weighed
 }
 
+/// A branch with two batches of two and three sales, all acked, and HQ.
+fn two_batches() -> (Fixture, Memory) {
+    let (mut branch, mut hq) = (Fixture::new(), Memory::default());
+    for (number, sales) in [(1, 2), (2, 3)] {
+        (0..sales).for_each(|_| drop(branch.sell()));
+        let receipt = hq.take(&branch.form(number));
+        branch.settle(&receipt);
+    }
+    (branch, hq)
+}
+
 #[test]
 fn hq_restored_makes_all_that_it_acknowledged_pending_again() {
-    let mut branch = Fixture::new();
-    branch.sell_acked(2, 1, 0);
-    branch.sell_acked(3, 2, 2);
-    assert_eq!(weigh(&mut branch, 5).lineage, Lineage::Same);
+    let (mut branch, mut hq) = two_batches();
+    assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::Same);
     // HQ's backup was made between the two batches.
-    assert_eq!(weigh(&mut branch, 2).lineage, Lineage::HqForgot { answer_counts: true });
+    hq.marks.truncate(1);
+    assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::HqForgot);
     assert_eq!([1, 2, 3, 4, 5].map(|row| branch.state(row)), ["pending"; 5]);
     let told = LogEvent::HqRestored { sales: 5 };
     assert!(branch.db.log_tail(10).unwrap().iter().any(|line| line.event == told));
 
-    assert_eq!(weigh(&mut branch, 2).lineage, Lineage::Same);
+    assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::Same);
     let again = branch.form(3);
-    let mut three_are_new = receipt(&again, 2, all_stored(&again));
-    three_are_new.applied_after = 5;
-    branch.settle(&three_are_new);
+    let receipt = hq.take(&again);
+    branch.settle(&receipt);
     assert!(branch.db.status().unwrap().in_step());
-    assert_eq!(weigh(&mut branch, 5).lineage, Lineage::Same);
+    assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::Same);
 }
 
 #[test]
-fn two_receipts_that_claim_one_step_of_the_count_show_a_restored_hq_in_any_order() {
+fn hq_restored_is_noticed_though_its_count_has_caught_up() {
+    let (mut branch, mut hq) = two_batches();
+    hq.marks.truncate(1);
+    // Whoever else adds to the ledger: batches of this branch whose receipts were lost, or another box with a copy of its database.
+    hq.marks.push(far(5));
+    assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::HqForgot);
+    assert_eq!([1, 3].map(|row| branch.state(row)), ["pending"; 2]);
+}
+
+#[test]
+fn receipts_of_two_histories_are_in_doubt_in_any_order_until_hq_is_asked() {
     for newer_first in [false, true] {
         let mut branch = Fixture::new();
         branch.sell();
-        let old = branch.form(1);
+        let lost = Memory::default().take(&branch.form(1));
         branch.sell();
-        let new = branch.form(2);
+        let second = branch.form(2);
         // HQ took the first, was restored, and took the second: both brought its count from 0 to 1.
-        let mut receipts = [receipt(&old, 0, all_stored(&old)), receipt(&new, 0, all_stored(&new))];
+        let mut hq = Memory::default();
+        let mut receipts = [lost, hq.take(&second)];
         if newer_first {
             receipts.reverse();
         }
         branch.settle(&receipts[0]);
-        let settled = branch.settle(&receipts[1]);
-        let lineage = Lineage::HqForgot { answer_counts: false };
-        assert_eq!(
-            settled,
-            Settled::Ours {
-                lineage,
-                more_waiting: true
-            }
-        );
-        // Which of the two is void nobody can tell.
+        let in_doubt = Settled::Ours {
+            more_waiting: false,
+            in_doubt: true,
+        };
+        assert_eq!(branch.settle(&receipts[1]), in_doubt);
+        assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::HqForgot);
         assert_eq!([1, 2].map(|row| branch.state(row)), ["pending"; 2]);
-        // And a repeat of the second doesn't make it true.
-        branch.settle(&receipts[1]);
+        // And a repeat of a receipt doesn't make it true.
+        branch.settle(&receipts[0]);
         assert_eq!([1, 2].map(|row| branch.state(row)), ["pending"; 2]);
     }
 }
 
 #[test]
+fn a_receipt_that_comes_after_hq_forgot_it_is_found_out_the_next_time() {
+    let mut branch = Fixture::new();
+    branch.sell();
+    let late = Memory::default().take(&branch.form(1));
+    let hq = Memory::default();
+    branch.settle(&late);
+    assert_eq!(branch.state(1), "acked");
+    assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::HqForgot);
+    assert_eq!(branch.state(1), "pending");
+}
+
+#[test]
 fn what_hq_refused_or_held_before_it_forgot_goes_again_too() {
     let mut branch = Fixture::new();
-    branch.sell_acked(1, 1, 0);
+    let before = branch.sell_acked(1, 1, 0);
     let mine = branch.sell();
     branch.sell();
     let formed = branch.form(2);
@@ -97,32 +147,13 @@ fn what_hq_refused_or_held_before_it_forgot_goes_again_too() {
         refused: vec![(id(3), revision(1), Refusal::Storage)],
         ..Taken::default()
     });
-    let mut told = receipt(&formed, 1, outcome);
-    told.applied_after = 1;
-    branch.settle(&told);
+    branch.settle(&receipt_after(&formed, before, outcome));
     assert_eq!(
         [1, 2, 3].map(|row| branch.state(row)),
         ["acked", "conflict", "rejected"]
     );
-    weigh(&mut branch, 0);
+    weigh(&mut branch, &Memory::default());
     assert_eq!([1, 2, 3].map(|row| branch.state(row)), ["pending"; 3]);
-}
-
-#[test]
-fn hq_restored_shows_in_a_receipt_too_and_that_receipt_is_good() {
-    let mut branch = Fixture::new();
-    branch.sell_acked(2, 1, 0);
-    branch.sell();
-    let formed = branch.form(2);
-    let settled = branch.settle(&receipt(&formed, 0, all_stored(&formed)));
-    assert_eq!(
-        settled,
-        Settled::Ours {
-            lineage: Lineage::HqForgot { answer_counts: true },
-            more_waiting: true
-        }
-    );
-    assert_eq!([1, 2, 3].map(|row| branch.state(row)), ["pending", "pending", "acked"]);
 }
 
 #[test]
@@ -133,7 +164,7 @@ fn what_was_edited_since_is_not_brought_back_twice() {
         .db
         .save_edit(id(1), revision(1), &lantern(), None, at(30).wall)
         .unwrap();
-    weigh(&mut branch, 0);
+    weigh(&mut branch, &Memory::default());
     assert_eq!([1, 2].map(|row| branch.state(row)), ["pending"; 2]);
     let formed = branch.form(2);
     let rows: Vec<_> = formed
@@ -148,7 +179,7 @@ fn what_was_edited_since_is_not_brought_back_twice() {
 #[test]
 fn a_copied_database_begins_a_new_ledger() {
     let mut branch = Fixture::new();
-    branch.sell_acked(2, 1, 0);
+    let first = branch.sell_acked(2, 1, 0);
     let copy_path = branch.folder.path().join("copy.db");
     branch.db.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     fs::copy(branch.path(), &copy_path).unwrap();
@@ -156,14 +187,11 @@ fn a_copied_database_begins_a_new_ledger() {
     // The one goes on, and HQ applies three sales more than the other knows of.
     branch.sell_acked(3, 2, 2);
     let unsent = copy.save_sale(&lantern(), None, at(40).wall).unwrap();
-    let (hello, floor) = copy.hello(Nonce::from_random(6), at(100)).unwrap();
-    let answer = Answer {
-        hq: stamp(),
-        ledger: hello.ledger,
-        nonce: hello.nonce,
-        applied: 5,
+    let hello = copy.hello(Nonce::from_random(6), at(100)).unwrap();
+    let hq = Memory {
+        marks: vec![first, far(5)],
     };
-    let weighed = copy.weigh(&answer, floor, at(101)).unwrap();
+    let weighed = copy.weigh(&hq.answer(&hello), at(101)).unwrap();
     assert_eq!(weighed.lineage, Lineage::ThisIsACopy);
     assert_ne!(weighed.ledger, hello.ledger);
     let next = copy.save_sale(&lantern(), None, at(102).wall).unwrap();
@@ -172,7 +200,7 @@ fn a_copied_database_begins_a_new_ledger() {
     let formed = copy.form_batch(batch_id(9), 10, at(103)).unwrap().unwrap();
     assert_eq!((formed.batch.ledger, formed.batch.sales), (hello.ledger, vec![unsent]));
     assert!(copy.audit().unwrap().is_clean());
-    let (again, _) = copy.hello(Nonce::from_random(7), at(104)).unwrap();
+    let again = copy.hello(Nonce::from_random(7), at(104)).unwrap();
     assert_eq!((again.ledger, again.first_id), (weighed.ledger, 4));
 }
 
@@ -180,9 +208,9 @@ fn a_copied_database_begins_a_new_ledger() {
 fn an_answer_about_another_ledger_says_nothing() {
     let mut branch = Fixture::new();
     branch.sell_acked(1, 1, 0);
-    let (mut answer, floor) = answer(&mut branch, 0);
+    let mut answer = Memory::default().answer(&hello(&mut branch));
     answer.ledger = LedgerId::from_random(4321);
-    let weighed = branch.db.weigh(&answer, floor, at(101)).unwrap();
+    let weighed = branch.db.weigh(&answer, at(101)).unwrap();
     assert_eq!(weighed.lineage, Lineage::Same);
     assert_eq!(branch.state(1), "acked");
 }
@@ -205,30 +233,34 @@ fn another_store_at_hq_has_everything_sent_again() {
     assert_eq!([1, 2, 3].map(|row| branch.state(row)), ["pending", "pending", "sent"]);
     assert_eq!(branch.db.status().unwrap().store, Some(StoreId::from_random(2)));
 
-    branch.settle(&receipt(&out, 0, all_stored(&out)));
+    let mut hq = Memory::default();
+    branch.settle(&hq.take(&out));
     let again = branch.form(3);
     assert_eq!(
-        branch.settle(&receipt(&again, 1, all_stored(&again))),
+        branch.settle(&hq.take(&again)),
         Settled::Ours {
-            lineage: Lineage::Same,
-            more_waiting: false
+            more_waiting: false,
+            in_doubt: false
         }
     );
     assert!(branch.db.status().unwrap().in_step());
 }
 
 #[test]
-fn sales_that_are_sent_again_by_hand_confirm_nothing_twice() {
-    let mut branch = Fixture::new();
-    branch.sell_acked(2, 1, 0);
-    assert_eq!(branch.db.resend(None, None, at(30).wall).unwrap(), 2);
+fn sales_that_are_sent_again_by_hand_change_nothing_at_hq() {
+    let (mut branch, hq) = two_batches();
+    assert_eq!(branch.db.resend(None, None, at(30).wall).unwrap(), 5);
     branch.check();
     assert_eq!(branch.db.resend(None, None, at(30).wall).unwrap(), 0);
-    let formed = branch.form(2);
-    // HQ has them already, so its count stays.
-    let mut duplicate = receipt(&formed, 2, all_stored(&formed));
-    duplicate.applied_after = 2;
-    branch.settle(&duplicate);
+    let formed = branch.form(3);
+    // HQ has them already, so it is as far as it was.
+    let mut duplicate = receipt_after(&formed, Mark::default(), all_stored(&formed));
+    (duplicate.mark, duplicate.newly_applied) = (hq.marks[1], 0);
+    let settled = Settled::Ours {
+        more_waiting: false,
+        in_doubt: false,
+    };
+    assert_eq!(branch.settle(&duplicate), settled);
     assert!(branch.db.status().unwrap().in_step());
-    assert_eq!(weigh(&mut branch, 2).lineage, Lineage::Same);
+    assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::Same);
 }

@@ -1,17 +1,21 @@
 //! What is kept beside the sales: drafts, the log, imports, codes, the worker's stamp.
 
+use diesel::connection::SimpleConnection;
+
 use super::super::ImportProgress;
-use super::super::fixture::{Fixture, at, batch_id, id, lantern, lantern_on, revision};
+use super::super::fixture::{Fixture, at, batch_id, id, lantern, lantern_on, receipt, revision};
 use super::super::log::MAX_LOG_LINES;
 use crate::domain::draft::Draft;
 use crate::domain::event::{LinkTrouble, LogEvent, Sales};
 use crate::domain::ids::{LedgerId, StoreId};
+use crate::domain::line::{DataUsed, Traffic};
 use crate::domain::money::Money;
-use crate::domain::read::ProductCode;
-use crate::domain::read::{KeptDraft, LineState, WorkerStamp};
+use crate::domain::read::{Filter, KeptDraft, LineState, ProductCode, WorkerStamp};
 use crate::domain::sale::SaleContent;
 use crate::domain::sync_state::Refusal;
 use crate::protocol::journal::Journal;
+use crate::protocol::message::{Outcome, Taken};
+use crate::store::StoreError;
 
 fn kept(screen: &str, product: &str, millis: u64) -> KeptDraft {
     KeptDraft {
@@ -82,6 +86,8 @@ fn every_event_comes_back_from_the_log() {
         LogEvent::Voided(id(1), revision(3)),
         LogEvent::Imported { sales },
         LogEvent::LinkUp,
+        LogEvent::LineRests,
+        LogEvent::HoursOver,
         LogEvent::LinkDown {
             trouble: LinkTrouble::NotABroker,
             retry_s: 58,
@@ -206,6 +212,8 @@ fn every_program_sees_what_the_worker_says_of_itself() {
         LineState::Up,
         LineState::Blocked,
         LineState::Stranger,
+        LineState::Resting,
+        LineState::OutOfHours,
     ] {
         let stamp = WorkerStamp {
             at: at(5).wall,
@@ -213,7 +221,80 @@ fn every_program_sees_what_the_worker_says_of_itself() {
             line,
             trial: true,
         };
-        branch.db.stamp_worker(stamp).unwrap();
+        branch
+            .db
+            .stamp_worker(stamp, Traffic::default(), day("2026-11-22"))
+            .unwrap();
         assert_eq!(branch.db.status().unwrap().worker, Some(stamp));
     }
+}
+
+#[test]
+fn the_data_meter_counts_by_day_and_by_month() {
+    let mut branch = Fixture::new();
+    let stamp = WorkerStamp {
+        at: at(5).wall,
+        pid: 4_242,
+        line: LineState::Up,
+        trial: false,
+    };
+    for (on, up, down) in [
+        ("2026-10-31", 1, 1),
+        ("2026-11-01", 10, 20),
+        ("2026-11-22", 100, 200),
+        ("2026-11-22", 1_000, 2_000),
+        ("2026-11-23", 7, 7),
+    ] {
+        branch.db.stamp_worker(stamp, Traffic { up, down }, day(on)).unwrap();
+    }
+    let used = branch.db.data_used(day("2026-11-22")).unwrap();
+    assert_eq!(used.today, Traffic { up: 1_100, down: 2_200 });
+    assert_eq!(used.month, Traffic { up: 1_110, down: 2_220 });
+    assert_eq!(branch.db.data_used(day("2026-12-01")).unwrap(), DataUsed::default());
+}
+
+fn day(text: &str) -> chrono::NaiveDate {
+    crate::domain::time::parse_day(text).unwrap()
+}
+
+#[test]
+fn what_was_put_back_by_hand_is_in_the_log_once() {
+    let mut branch = Fixture::new();
+    branch.sell_acked(2, 1, 0);
+    let resent = |branch: &mut Fixture| {
+        let lines = branch.db.log_tail(100).unwrap().into_iter();
+        lines
+            .filter(|line| matches!(line.event, LogEvent::Resent { .. }))
+            .count()
+    };
+    assert_eq!(branch.db.resend(None, None, at(30).wall).unwrap(), 2);
+    assert_eq!(resent(&mut branch), 1);
+    assert_eq!(branch.db.resend(None, None, at(31).wall).unwrap(), 0);
+    assert!(!branch.db.retry(id(1), at(32).wall).unwrap());
+    assert_eq!(resent(&mut branch), 1, "nothing was put back");
+
+    let formed = branch.form(2);
+    let refused = Outcome::Taken(Taken {
+        refused: [1, 2]
+            .map(|number| (id(number), revision(1), Refusal::Storage))
+            .to_vec(),
+        ..Taken::default()
+    });
+    branch.settle(&receipt(&formed, 0, refused));
+    assert_eq!(branch.db.retry_all(&Filter::default(), at(40).wall).unwrap(), 2);
+    let line = branch.db.log_tail(1).unwrap().remove(0);
+    assert_eq!((line.event, line.at), (LogEvent::Resent { sales: 2 }, at(40).wall));
+}
+
+#[test]
+fn a_full_disk_is_called_that_and_takes_nothing() {
+    let mut branch = Fixture::new();
+    branch.sell();
+    branch.db.conn.batch_execute("PRAGMA max_page_count = 1").unwrap();
+    let error = (0..10_000).find_map(|_| branch.db.save_sale(&lantern(), None, at(2).wall).err());
+    assert!(matches!(error, Some(StoreError::Full(_))), "{error:?}");
+    branch.check();
+    branch.db.conn.batch_execute("PRAGMA max_page_count = 1000000").unwrap();
+    branch.sell();
+    branch.check();
 }

@@ -9,12 +9,12 @@ use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::sync_state::{Refusal, SyncState};
 use crate::domain::time::UtcMillis;
 use crate::protocol::journal::{Journal, Settled};
-use crate::protocol::lineage::{Lineage, annex};
+use crate::protocol::lineage::annex;
 use crate::protocol::message::{Outcome, Taken};
 
 const SAME: Settled = Settled::Ours {
-    lineage: Lineage::Same,
     more_waiting: false,
+    in_doubt: false,
 };
 
 fn stored(ids: impl IntoIterator<Item = i64>) -> Vec<Run> {
@@ -200,8 +200,8 @@ fn rows_that_a_receipt_does_not_name_wait_again() {
     assert_eq!(
         branch.settle(&receipt(&formed, 0, part)),
         Settled::Ours {
-            lineage: Lineage::Same,
-            more_waiting: true
+            more_waiting: true,
+            in_doubt: false
         }
     );
     assert_eq!(
@@ -282,7 +282,7 @@ fn an_unreadable_batch_is_halved_down_to_the_row_that_is_rejected() {
             all_stored(&formed)
         };
         let receipt = receipt(&formed, applied, outcome);
-        applied = receipt.applied_after;
+        applied = receipt.mark.applied;
         branch.settle(&receipt);
     }
     assert_eq!(sizes, [3, 2, 1, 1, 1]);
@@ -297,8 +297,8 @@ fn sales_that_hq_is_too_old_for_wait() {
     assert_eq!(
         branch.settle(&receipt(&formed, 0, Outcome::TooNew)),
         Settled::Ours {
-            lineage: Lineage::Same,
-            more_waiting: true
+            more_waiting: true,
+            in_doubt: false
         }
     );
     assert_eq!(branch.state(1), "pending");

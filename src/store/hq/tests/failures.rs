@@ -27,7 +27,10 @@ fn a_row_that_the_database_refuses_is_refused_alone() {
         taken.refused,
         [(SaleId::new(3).unwrap(), Revision::FIRST, Refusal::Storage)]
     );
-    assert_eq!((receipt.applied_before, receipt.applied_after), (1, 3));
+    assert_eq!(
+        (receipt.mark.applied - receipt.newly_applied, receipt.mark.applied),
+        (1, 3)
+    );
     assert_eq!(
         hq.text("SELECT group_concat(external_id) FROM sales").as_deref(),
         Some("1,2,4,5")

@@ -39,8 +39,8 @@ fn the_messages_of_a_group_see_one_another() {
     let counts: Vec<_> = answers
         .iter()
         .map(|answer| match answer {
-            Some(Downlink::Receipt(receipt)) => (receipt.applied_before, receipt.applied_after),
-            Some(Downlink::Answer(answer)) => (answer.applied, answer.applied),
+            Some(Downlink::Receipt(receipt)) => (receipt.mark.applied - receipt.newly_applied, receipt.mark.applied),
+            Some(Downlink::Answer(answer)) => (answer.mark.applied, answer.mark.applied),
             None => panic!("each has an answer"),
         })
         .collect();
@@ -71,13 +71,14 @@ fn a_hello_is_answered_and_written_down() {
     let Some(Downlink::Answer(Answer {
         hq: stamp,
         nonce,
-        applied,
+        mark,
         ledger,
+        ..
     })) = &answers[1]
     else {
         panic!("no answer");
     };
-    assert_eq!((*nonce, *applied, *ledger), (Nonce::from_random(3), 1, LEDGER));
+    assert_eq!((*nonce, mark.applied, *ledger), (Nonce::from_random(3), 1, LEDGER));
     assert_eq!(
         (stamp.store, stamp.clock, stamp.trial),
         (StoreId::from_random(5), NOW, true)
@@ -126,7 +127,10 @@ fn what_cannot_be_read_is_kept_once_with_a_count_and_answered() {
             (receipt.batch, &receipt.outcome),
             (BatchId::from_random(9), &Outcome::Unreadable)
         );
-        assert_eq!((receipt.applied_before, receipt.applied_after), (1, 1));
+        assert_eq!(
+            (receipt.mark.applied - receipt.newly_applied, receipt.mark.applied),
+            (1, 1)
+        );
     }
     assert_eq!(hq.commit(&[Incoming::Refused(suspect(b"other"))]), [None]);
     let kept = hq.db.quarantined(0, 10).unwrap();
