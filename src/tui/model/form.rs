@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use super::field::Field;
 use crate::domain::draft::{Defaults, Draft, Field as Name, FieldError};
 use crate::domain::ids::{Revision, SaleId};
+use crate::domain::money::TaxRate;
 use crate::domain::read::KnownProduct;
 use crate::domain::sale::{Sale, SaleContent};
 use crate::text::Text;
@@ -85,14 +86,18 @@ impl Form {
         }
     }
 
-    /// A form that edits a sale, written the language's way.
+    /// A form that edits a sale, written the language's way. A tax by the rate goes on to follow the rate: whoever mends the quantity means that.
     #[must_use]
-    pub fn edit(sale: &Sale, text: &Text) -> Self {
+    pub fn edit(sale: &Sale, text: &Text, rate: TaxRate) -> Self {
         let purpose = Purpose::Edit {
             id: sale.id,
             from: sale.revision,
         };
-        let mut form = Self::of(purpose, &written(&sale.content, text));
+        let mut draft = written(&sale.content, text);
+        if sale.content.amount().tax_at(rate) == Ok(sale.content.tax) {
+            draft.tax.clear();
+        }
+        let mut form = Self::of(purpose, &draft);
         form.focus = 0;
         form
     }

@@ -228,7 +228,7 @@ fn a_failed_save_keeps_the_form_and_its_draft() {
 fn an_edit_of_a_sale_that_has_moved_on_is_refused_and_shows_the_difference() {
     let mut counter = counter();
     counter.keys("e Tab");
-    counter.type_text("0");
+    counter.type_text("10");
     let row = counter.desk.rows.last_mut().unwrap();
     row.sale.revision = Revision::new(5).unwrap();
     row.sale.content.qty = 99;
@@ -340,6 +340,29 @@ fn what_stands_in_a_field_is_replaced_by_typing() {
         counter.form().draft().product,
         "!!",
         "the field that has the focus already is not offered again"
+    );
+}
+
+#[test]
+fn a_tax_by_the_rate_follows_an_edited_quantity_and_one_that_was_typed_stays() {
+    let mut counter = counter();
+    counter.keys("e Tab");
+    counter.type_text("10");
+    counter.keys("Ctrl+S");
+    let content = &counter.desk.rows.last().unwrap().sale.content;
+    assert_eq!(
+        content.tax,
+        content.amount().tax_at(counter.model.settings.tax_rate).unwrap()
+    );
+    counter.keys("e Tab Tab Tab");
+    counter.type_text("1.25");
+    counter.keys("Ctrl+S e Tab");
+    counter.type_text("20");
+    counter.keys("Ctrl+S");
+    let content = &counter.desk.rows.last().unwrap().sale.content;
+    assert_eq!(
+        (content.qty, content.tax),
+        (20, crate::domain::money::Money::parse("1.25").unwrap())
     );
 }
 

@@ -42,7 +42,7 @@ impl Model {
     pub(super) fn open_edit(&mut self, sale: &Sale) {
         self.layers.retain(|layer| !matches!(layer, Layer::Story(_)));
         if !self.take_up_draft() {
-            let form = Form::edit(sale, &self.settings.text);
+            let form = Form::edit(sale, &self.settings.text, self.settings.tax_rate);
             self.layers.push(Layer::Form(Box::new(form)));
         }
     }

@@ -104,11 +104,14 @@ fn remark(model: &Model, form: &Form, name: Field) -> (String, Role) {
     let Some(now) = &form.moved else {
         return (String::new(), Role::Text);
     };
-    let theirs = Form::edit(now, text).draft();
+    let theirs = Form::edit(now, text, model.settings.tax_rate).draft();
     if theirs.field(name) == form.draft().field(name) {
         return (String::new(), Role::Text);
     }
-    let now = theirs.field(name).to_owned();
+    let now = match theirs.field(name) {
+        "" => text.money(now.content.tax),
+        typed => typed.to_owned(),
+    };
     (text.say(Key::FormMoved, &[("now", (&now).into())]), Role::Conflict)
 }
 
