@@ -81,6 +81,9 @@ pub struct Options {
     /// The screen's colours [default: dark, or mono where `NO_COLOR` is set]
     #[arg(long, global = true, value_name = "dark|light|mono")]
     pub theme: Option<String>,
+    /// Whether the screen listens to the mouse [default: auto, which is off over SSH]
+    #[arg(long, global = true, value_name = "on|off|auto")]
+    pub mouse: Option<String>,
     /// The key that the scanner sends before each code, if it sends one, e.g. f12
     #[arg(long, global = true, value_name = "KEY")]
     pub scanner_prefix: Option<String>,
@@ -310,6 +313,7 @@ impl Options {
             ("lang", self.lang.clone()),
             ("ascii", flag(self.ascii)),
             ("theme", self.theme.clone()),
+            ("mouse", self.mouse.clone()),
             ("scanner-prefix", self.scanner_prefix.clone()),
             ("read-only", flag(self.read_only)),
             ("region", self.region.clone()),

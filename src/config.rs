@@ -64,6 +64,8 @@ pub struct Settings {
     pub ascii: bool,
     /// The screen's colours.
     pub theme: Theme,
+    /// Whether the screen listens to the mouse; `None`: where the terminal is near.
+    pub mouse: Option<bool>,
     /// The key that the scanner sends before each code, if it sends one.
     pub scanner_prefix: Option<Given>,
     /// The keys of the screen that are not the usual ones: action to keys.
@@ -208,6 +210,7 @@ pub fn resolve(
         theme: layers
             .read(Key::Theme, theme)?
             .unwrap_or(if no_color { Theme::Mono } else { Theme::Dark }),
+        mouse: layers.read(Key::Mouse, mouse)?.flatten(),
         scanner_prefix: layers.get(Key::ScannerPrefix),
         keys: file.map(ConfigFile::screen_keys).unwrap_or_default(),
         file: file.map(|file| file.path().to_owned()),
@@ -339,6 +342,19 @@ fn theme(text: &str) -> Option<Theme> {
         "dark" => Some(Theme::Dark),
         "light" => Some(Theme::Light),
         "mono" => Some(Theme::Mono),
+        _ => None,
+    }
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "a word that is none, and a word that leaves it open"
+)]
+fn mouse(text: &str) -> Option<Option<bool>> {
+    match text {
+        "on" => Some(Some(true)),
+        "off" => Some(Some(false)),
+        "auto" => Some(None),
         _ => None,
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn worker(settings: &Settings) -> anyhow::Result<u8> {
 /// Shows the branch's screen, with the sync worker inside, until the person leaves.
 pub(super) async fn screen(mut settings: Settings) -> anyhow::Result<u8> {
     let surroundings = Surroundings::read(|name| std::env::var(name).ok());
-    let mut screen = Screen::open(&surroundings, None)?;
+    let mut screen = Screen::open(&surroundings, settings.mouse)?;
     let theme = Theme::choose(Some(palette(settings.theme)), settings.ascii, &surroundings);
     let mut asked = false;
     if settings.branch.is_none() && settings.db.is_none() {

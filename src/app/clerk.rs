@@ -72,11 +72,17 @@ impl Clerk {
             Cmd::LoadPage { ticket, request } => {
                 told(Question::Page, db.page(&request), |page| Answer::Page { ticket, page })
             }
-            Cmd::LoadTotals(filter) => told(Question::Other, db.totals(&filter), |totals| {
+            Cmd::LoadTotals(filter) => told(Question::Totals, db.totals(&filter), |totals| {
                 Answer::Totals(filter, totals)
             }),
-            Cmd::LoadDays { from, to } => told(Question::Other, db.days(from, to), Answer::Days),
-            Cmd::LoadHours(day) => told(Question::Other, db.hours(day), |hours| Answer::Hours(day, hours)),
+            Cmd::LoadDays(filter) => {
+                let days = db.days(&filter);
+                told(Question::Totals, days, |days| Answer::Days(filter, days))
+            }
+            Cmd::LoadHours(filter) => {
+                let hours = db.hours(&filter);
+                told(Question::Totals, hours, |hours| Answer::Hours(filter, hours))
+            }
             Cmd::LoadStory(id) => told(Question::Other, db.story(id), |story| {
                 Answer::Story(id, story.map(Box::new))
             }),

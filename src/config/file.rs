@@ -125,19 +125,38 @@ impl ConfigFile {
     }
 }
 
+/// Reads action to keys; `"table.edit" = "e"` and `edit = "e"` in a table `keys.table` say the same.
 fn read_screen_keys(
     path: &Path,
     table: &DeTable<'_>,
-    line_of: impl Fn(usize) -> usize,
+    line_of: impl Fn(usize) -> usize + Copy,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let mut read = BTreeMap::new();
     for (action, keys) in table {
         let (name, line) = (action.get_ref(), line_of(action.span().start));
-        let keys = keys.get_ref().as_str().ok_or_else(|| ConfigError::Bad {
-            place: format!("{}, line {line}: {SCREEN_KEYS}.{name}", path.display()),
-            allowed: "keys as text with spaces between them, e.g. \"n f2\"",
-        })?;
-        read.insert(name.to_string(), keys.to_owned());
+        let place = |name: &str| format!("{}, line {line}: {SCREEN_KEYS}.{name}", path.display());
+        let given = match keys.get_ref() {
+            DeValue::String(keys) => vec![(name.to_string(), keys.to_string())],
+            // The names of actions have one point, so deeper tables are mistakes of their own.
+            DeValue::Table(of_context) if !name.contains('.') => read_screen_keys(path, of_context, line_of)?
+                .into_iter()
+                .map(|(action, keys)| (format!("{name}.{action}"), keys))
+                .collect(),
+            _ => {
+                return Err(ConfigError::Bad {
+                    place: place(name),
+                    allowed: "keys as text with spaces between them, e.g. \"n f2\"",
+                });
+            }
+        };
+        for (action, keys) in given {
+            if read.insert(action.clone(), keys).is_some() {
+                return Err(ConfigError::Bad {
+                    place: place(&action),
+                    allowed: "each action once",
+                });
+            }
+        }
     }
     Ok(read)
 }
@@ -226,6 +245,24 @@ mod tests {
         let says = parse("[keys]\n\nnew-sale = 3").unwrap_err().to_string();
         assert!(
             says.contains("line 3: keys.new-sale is not allowed: use keys as text"),
+            "{says}"
+        );
+    }
+
+    #[test]
+    fn keys_of_the_screen_may_stand_in_a_table_for_each_place() {
+        let flat = parse("[keys]\n'table.edit' = 'e f4'\n'log.levels' = 'w'").unwrap();
+        for nested in [
+            "[keys.table]\nedit = 'e f4'\n[keys.log]\nlevels = 'w'",
+            "[keys]\ntable.edit = 'e f4'\nlog = { levels = 'w' }",
+        ] {
+            assert_eq!(parse(nested).unwrap().screen_keys(), flat.screen_keys());
+        }
+        let says = parse("[keys]\n'table.edit' = 'e'\n[keys.table]\nedit = 'w'")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            says.contains("keys.table.edit is not allowed: use each action once"),
             "{says}"
         );
     }

@@ -44,6 +44,7 @@ keys! {
     Lang "lang": "a language, e.g. en or fr",
     Ascii "ascii": "true or false",
     Theme "theme": "`dark`, `light` or `mono`",
+    Mouse "mouse": "`on`, `off` or `auto` (off over SSH)",
     ScannerPrefix "scanner-prefix": "a key, e.g. f12 or ctrl+b",
     ReadOnly "read-only": "true or false",
     Region "region": "a region's name of at most 100 characters",

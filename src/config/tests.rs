@@ -128,6 +128,20 @@ fn a_plain_line_that_leaves_the_machine_warns_those_who_use_it() {
 }
 
 #[test]
+fn the_mouse_is_left_to_the_terminals_distance_unless_told() {
+    let mouse = |line: &[&str]| settings(line, &[], None).map(|settings| settings.mouse);
+    assert_eq!(mouse(&[]).unwrap(), None);
+    assert_eq!(mouse(&["--mouse", "auto"]).unwrap(), None);
+    assert_eq!(mouse(&["--mouse", "on"]).unwrap(), Some(true));
+    assert_eq!(mouse(&["--mouse", "off"]).unwrap(), Some(false));
+    let says = mouse(&["--mouse", "maybe"]).unwrap_err().to_string();
+    assert_eq!(
+        says,
+        "--mouse maybe is not allowed: use `on`, `off` or `auto` (off over SSH)"
+    );
+}
+
+#[test]
 fn colours_and_characters_follow_the_environment_unless_told() {
     let looks = |line: &[&str], variables: &[(&str, &str)]| {
         let settings = settings(line, variables, None).unwrap();

@@ -22,7 +22,7 @@ pub struct SaleRow {
 pub struct Filter {
     /// Only products with this text in their name, upper or lower case.
     pub product: Option<String>,
-    /// Only this region.
+    /// Only this region, upper or lower case.
     pub region: Option<String>,
     /// Only sales of this day or later.
     pub from: Option<NaiveDate>,
@@ -52,6 +52,8 @@ pub enum SortKey {
     Product,
     /// By amount and tax.
     Total,
+    /// By sync state, what needs a person highest; within a state by number.
+    State,
 }
 
 /// An order and its direction.

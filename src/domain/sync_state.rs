@@ -61,6 +61,18 @@ impl SyncKind {
     /// All kinds, in the order of a sale's journey.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Sent, Self::Acked, Self::Rejected, Self::Conflict];
 
+    /// The place of the state in an order in which what needs a person is the highest.
+    #[must_use]
+    pub const fn urgency(self) -> u8 {
+        match self {
+            Self::Acked => 0,
+            Self::Sent => 1,
+            Self::Pending => 2,
+            Self::Rejected => 3,
+            Self::Conflict => 4,
+        }
+    }
+
     /// The word for it in SQL, on the wire, in logs and in machine-readable output.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -305,6 +305,7 @@ keys! {
     HelpTitle = "help.title",
     HelpSearch = "help.search",
     HelpNothing = "help.nothing",
+    HelpMore = "help.more",
     HelpLogFile = "help.log_file",
     // The totals.
     TotalsAll = "totals.all",

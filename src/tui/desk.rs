@@ -36,15 +36,10 @@ pub enum Cmd {
     },
     /// Load the totals of what a filter shows; answered by [`Answer::Totals`].
     LoadTotals(Filter),
-    /// Load totals by day, both days included; answered by [`Answer::Days`].
-    LoadDays {
-        /// The first day.
-        from: NaiveDate,
-        /// The last day.
-        to: NaiveDate,
-    },
-    /// Load totals by hour of a day; answered by [`Answer::Hours`].
-    LoadHours(NaiveDate),
+    /// Load totals of what a filter shows by day; answered by [`Answer::Days`].
+    LoadDays(Filter),
+    /// Load totals of what a filter shows by hour of the day; answered by [`Answer::Hours`].
+    LoadHours(Filter),
     /// Load one sale's story; answered by [`Answer::Story`].
     LoadStory(SaleId),
     /// Load at most [`MAX_PRODUCTS`] products that were sold before and match this text; answered by [`Answer::Products`].
@@ -136,10 +131,10 @@ pub enum Answer {
     },
     /// Totals of what a filter shows.
     Totals(Filter, Totals),
-    /// Totals by day; days without a sale may be missing.
-    Days(Vec<(NaiveDate, Totals)>),
-    /// Totals by hour of a day; hours without a sale may be missing.
-    Hours(NaiveDate, Vec<(u32, Totals)>),
+    /// Totals of what a filter shows by day; days without a sale may be missing.
+    Days(Filter, Vec<(NaiveDate, Totals)>),
+    /// Totals of what a filter shows by hour of the day; hours without a sale may be missing.
+    Hours(Filter, Vec<(u32, Totals)>),
     /// A sale's story; `None` if there is no such sale.
     Story(SaleId, Option<Box<Story>>),
     /// Products that match a text, the best first.
@@ -188,6 +183,8 @@ pub enum Question {
     Log,
     /// [`Cmd::FindCode`].
     Code,
+    /// [`Cmd::LoadTotals`], [`Cmd::LoadDays`] or [`Cmd::LoadHours`].
+    Totals,
     /// Anything else that was loaded.
     Other,
 }

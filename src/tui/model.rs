@@ -23,12 +23,13 @@ use crate::domain::ids::BranchCode;
 use crate::domain::line::Hours;
 use crate::domain::money::TaxRate;
 use crate::domain::read::ProductCode;
+use crate::domain::sync_state::SyncKind;
 use crate::domain::time::{Tick, UtcMillis};
 use crate::text::Text;
 use board::{Asking, Board};
 use drafts::Drafts;
 use form::Form;
-use layers::Layer;
+use layers::{Layer, TotalsPane};
 use layout::Layout;
 use log::LogPane;
 use table::Table;
@@ -223,6 +224,31 @@ impl Model {
         match self.layers.last_mut() {
             Some(Layer::Form(form)) => Some(form),
             _ => None,
+        }
+    }
+
+    /// The totals, wherever they are open, to be changed.
+    pub fn totals_mut(&mut self) -> Option<&mut TotalsPane> {
+        self.layers.iter_mut().find_map(|layer| match layer {
+            Layer::Totals(pane) => Some(pane),
+            _ => None,
+        })
+    }
+
+    /// Whether an action is worth its place in the footer now; its key works all the same, and says why it can't be done.
+    #[must_use]
+    pub fn offers(&self, action: Action) -> bool {
+        if self.settings.read_only && action.writes() {
+            return false;
+        }
+        let state = self.table.selected_row().map(|row| row.sync.kind());
+        let is_void = self.table.selected_row().is_some_and(|row| row.sale.is_void());
+        match (self.context(), action) {
+            (Context::Table, Action::Retry) => self.board.status.as_ref().is_some_and(|status| status.rejected > 0),
+            (Context::Story, Action::Retry) => state == Some(SyncKind::Rejected),
+            (Context::Story, Action::Resolve) => state == Some(SyncKind::Conflict),
+            (Context::Story, Action::Edit | Action::Void) => !is_void,
+            _ => true,
         }
     }
 

@@ -91,8 +91,8 @@ impl Model {
         self.size = size;
         let height = self.table_height();
         self.table.show_selected(height);
-        if self.table.more_below && self.table.rows.len() < self.table.top + height {
-            self.want(Want::Below);
+        if let Some(want) = self.table.lacks(height) {
+            self.want(want);
         }
     }
 

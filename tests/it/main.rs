@@ -12,4 +12,5 @@ mod power_cut;
 mod readme;
 mod simulation;
 mod support;
+mod terminal;
 mod upgrades;

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 const IN_OUTBOX: &str = "EXISTS (SELECT 1 FROM outbox o WHERE o.day = substr(s.date, 1, 10) AND o.id = s.id)";
 const IN_HELD: &str = "EXISTS (SELECT 1 FROM held h WHERE h.id = s.id)";
 const PRODUCTS: &str = "(SELECT no FROM products WHERE instr(folded, ?) > 0)";
-const REGION: &str = "(SELECT no FROM regions WHERE name = ?)";
+const REGIONS: &str = "(SELECT no FROM regions WHERE name = ? COLLATE NOCASE)";
 
 /// A condition that names no more sales than this is worth going through whole; more are met soon enough on a walk through the table.
 const FEW: i64 = 10_000;
@@ -72,19 +72,33 @@ impl Condition {
         Self::on(filter, "+", if by_date { "" } else { "+" })
     }
 
+    /// What a filter asks for on a walk in the order of products: each product `p` is looked at before its sales, in the order of the names.
+    pub(super) fn on_walk_by_product(filter: &Filter) -> Self {
+        let mut condition = Self::default();
+        if let Some(product) = &filter.product {
+            condition.and_text("instr(p.folded, ?) > 0", folded(product.trim()));
+        }
+        condition.and_all_but_product(filter, "+", "+");
+        condition
+    }
+
     fn on(filter: &Filter, plus: &str, date_plus: &str) -> Self {
         let mut condition = Self::default();
         if let Some(product) = &filter.product {
             condition.and_text(format!("{plus}s.product_no IN {PRODUCTS}"), folded(product.trim()));
         }
-        if let Some(region) = &filter.region {
-            condition.and_text(format!("{plus}s.region_no = {REGION}"), region.clone());
-        }
-        condition.and_days(filter, date_plus);
-        if let Some(state) = filter.state {
-            condition.and(in_state(state));
-        }
+        condition.and_all_but_product(filter, plus, date_plus);
         condition
+    }
+
+    fn and_all_but_product(&mut self, filter: &Filter, plus: &str, date_plus: &str) {
+        if let Some(region) = &filter.region {
+            self.and_text(format!("{plus}s.region_no IN {REGIONS}"), region.clone());
+        }
+        self.and_days(filter, date_plus);
+        if let Some(state) = filter.state {
+            self.and(in_state(state));
+        }
     }
 
     fn and_days(&mut self, filter: &Filter, plus: &str) {
@@ -94,13 +108,6 @@ impl Condition {
         if let Some(to) = filter.to {
             // Every time of a day is above the day alone, and below the day with a tilde where its time would be.
             self.and_text(format!("{plus}s.date < ?"), format!("{to} ~"));
-        }
-    }
-
-    /// Looks for the product before its sales, for a walk in the order of products.
-    pub(super) fn and_product_first(&mut self, filter: &Filter) {
-        if let Some(product) = &filter.product {
-            self.and_text(format!("p.no IN {PRODUCTS}"), folded(product.trim()));
         }
     }
 
@@ -197,7 +204,7 @@ fn sources(filter: &Filter) -> Vec<Source> {
     }
     if let Some(region) = &filter.region {
         add(
-            format!("SELECT id FROM sales WHERE region_no = {REGION}"),
+            format!("SELECT id FROM sales WHERE region_no IN {REGIONS}"),
             vec![region.clone()],
         );
     }

@@ -1,17 +1,19 @@
 //! Pages of the table: some neighbouring rows in any order, found by key and never by counting from the top.
 //!
 //! Either a part of the filter shows few sales, then all of them are looked at and sorted; or the table is walked along the index of its order, and the filter is
-//! met again and again on the way. Both stop at the page's last row.
+//! met again and again on the way. Both stop at the page's last row. In the order of states there is a table for each state, one behind the other.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::filter::{self, Condition, Source};
+use super::kept::Kept;
 use super::statement::{Value, sql};
 use super::{BranchDb, place, sales, values};
 use crate::domain::ids::SaleId;
 use crate::domain::read::{Anchor, Filter, Page, PageRequest, Sort, SortKey};
 use crate::domain::sale::Sale;
+use crate::domain::sync_state::SyncKind;
 use crate::store::StoreError;
 
 impl BranchDb {
@@ -28,11 +30,7 @@ fn page(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Page, Stor
     if filter::shows_nothing(conn, &request.filter)? {
         return Ok(Page::default());
     }
-    let table = Table {
-        filter: &request.filter,
-        sort: request.sort,
-        few: filter::few(conn, &request.filter)?,
-    };
+    let tables = tables(conn, request)?;
     let (anchor, inclusive, down) = match request.anchor {
         Anchor::Top => (None, true, true),
         Anchor::Bottom => (None, true, false),
@@ -41,7 +39,7 @@ fn page(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Page, Stor
         Anchor::Before(id) => (Some(id), false, false),
     };
     let key = match anchor {
-        Some(id) => sales::find(conn, id)?.map(|sale| Key::of(&sale, request.sort.key)),
+        Some(id) => Key::find(conn, id, request.sort.key)?,
         None => None,
     };
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
@@ -50,7 +48,7 @@ fn page(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Page, Stor
         inclusive,
         rising: down != request.sort.descending,
     };
-    let mut found = table.ids(conn, ahead, limit.saturating_add(1))?;
+    let mut found = ids(conn, &tables, ahead, limit.saturating_add(1))?;
     let more_ahead = found.len() > limit;
     found.truncate(limit);
     let behind = Step {
@@ -58,7 +56,7 @@ fn page(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Page, Stor
         rising: !ahead.rising,
         ..ahead
     };
-    let more_behind = key.is_some() && !table.ids(conn, behind, 1)?.is_empty();
+    let more_behind = key.is_some() && !ids(conn, &tables, behind, 1)?.is_empty();
     if !down {
         found.reverse();
     }
@@ -67,6 +65,57 @@ fn page(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Page, Stor
         more_above: if down { more_behind } else { more_ahead },
         more_below: if down { more_ahead } else { more_behind },
     })
+}
+
+/// The tables that stand one behind the other in the order of a request, lowest first: one for each state in which sales are where the order is by state, else one.
+fn tables(conn: &mut SqliteConnection, request: &PageRequest) -> Result<Vec<Table>, StoreError> {
+    if request.sort.key != SortKey::State {
+        return Ok(vec![Table::of(conn, request.filter.clone(), request.sort)?]);
+    }
+    let kept = Kept::load(conn)?;
+    let mut states = SyncKind::ALL;
+    states.sort_by_key(|state| state.urgency());
+    let shown = states
+        .into_iter()
+        .filter(|state| kept.in_state(*state) > 0 && request.filter.state.is_none_or(|only| only == *state));
+    shown
+        .map(|state| {
+            let filter = Filter {
+                state: Some(state),
+                ..request.filter.clone()
+            };
+            Table::of(conn, filter, request.sort)
+        })
+        .collect()
+}
+
+/// The rows on the way through all tables, nearest first.
+fn ids(conn: &mut SqliteConnection, tables: &[Table], step: Step<'_>, limit: usize) -> Result<Vec<i64>, StoreError> {
+    let mut ids = Vec::new();
+    let on_the_way: &mut dyn Iterator<Item = &Table> = if step.rising {
+        &mut tables.iter()
+    } else {
+        &mut tables.iter().rev()
+    };
+    for table in on_the_way {
+        let from = match step.from {
+            Some(Key {
+                by: By::State(state), ..
+            }) if table.filter.state != Some(*state) => {
+                let here = table.filter.state.map_or(0, SyncKind::urgency);
+                if (here > state.urgency()) != step.rising {
+                    continue;
+                }
+                None
+            }
+            from => from,
+        };
+        let missing = limit - ids.len();
+        if missing > 0 {
+            ids.extend(table.ids(conn, Step { from, ..step }, missing)?);
+        }
+    }
+    Ok(ids)
 }
 
 /// A sale's place in an order.
@@ -81,12 +130,25 @@ enum By {
     Id,
     Text(String),
     Int(i64),
+    State(SyncKind),
 }
 
 impl Key {
+    fn find(conn: &mut SqliteConnection, id: SaleId, key: SortKey) -> Result<Option<Self>, StoreError> {
+        if key == SortKey::State {
+            let found = place::find(conn, id)?;
+            return Ok(found.map(|(_, place)| Self {
+                id,
+                by: By::State(place.state().kind()),
+            }));
+        }
+        Ok(sales::find(conn, id)?.map(|sale| Self::of(&sale, key)))
+    }
+
     fn of(sale: &Sale, key: SortKey) -> Self {
         let by = match key {
-            SortKey::Id => By::Id,
+            // Within a state the order is that of entry.
+            SortKey::Id | SortKey::State => By::Id,
             SortKey::Date => By::Text(values::date_text(sale.content.date)),
             SortKey::Product => By::Text(sale.content.product.clone()),
             SortKey::Total => By::Int(sale.content.amount().units() + sale.content.tax.units()),
@@ -127,13 +189,18 @@ struct Part<'a> {
 }
 
 /// A table as a request sees it.
-struct Table<'a> {
-    filter: &'a Filter,
+struct Table {
+    filter: Filter,
     sort: Sort,
     few: Option<Source>,
 }
 
-impl Table<'_> {
+impl Table {
+    fn of(conn: &mut SqliteConnection, filter: Filter, sort: Sort) -> Result<Self, StoreError> {
+        let few = filter::few(conn, &filter)?;
+        Ok(Self { filter, sort, few })
+    }
+
     /// The rows on the way, nearest first.
     fn ids(&self, conn: &mut SqliteConnection, step: Step<'_>, limit: usize) -> Result<Vec<i64>, StoreError> {
         if self.few.is_none() && self.sort.key == SortKey::Total {
@@ -160,7 +227,7 @@ impl Table<'_> {
         };
         let id = Value::Int(Some(key.id.get()));
         let value = match &key.by {
-            By::Id => {
+            By::Id | By::State(_) => {
                 return vec![Part {
                     condition: format!("s.id {beyond}{or_same} ?"),
                     values: vec![id],
@@ -213,7 +280,7 @@ impl Table<'_> {
 
     const fn column(&self) -> &'static str {
         match self.sort.key {
-            SortKey::Id => "s.id",
+            SortKey::Id | SortKey::State => "s.id",
             SortKey::Date => "s.date",
             SortKey::Product => "p.name",
             SortKey::Total => "s.total",
@@ -228,8 +295,12 @@ impl Table<'_> {
         limit: usize,
     ) -> Result<Vec<i64>, StoreError> {
         let by_date = self.few.is_none() && self.sort.key == SortKey::Date;
-        let mut condition = Condition::on_walk(self.filter, by_date);
         let by_product = self.sort.key == SortKey::Product;
+        let condition = if by_product && self.few.is_none() {
+            Condition::on_walk_by_product(&self.filter)
+        } else {
+            Condition::on_walk(&self.filter, by_date)
+        };
         let source = match &self.few {
             Some(few) if by_product => {
                 format!(
@@ -238,15 +309,12 @@ impl Table<'_> {
                 )
             }
             Some(few) => format!("({}) few CROSS JOIN sales s ON s.id = few.id", few.sql),
-            None if by_product => {
-                condition.and_product_first(self.filter);
-                "products p CROSS JOIN sales s ON s.product_no = p.no".into()
-            }
+            None if by_product => "products p CROSS JOIN sales s ON s.product_no = p.no".into(),
             None => "sales s".into(),
         };
         let direction = step.direction();
         let order = match self.sort.key {
-            SortKey::Id => format!("s.id{direction}"),
+            SortKey::Id | SortKey::State => format!("s.id{direction}"),
             SortKey::Date | SortKey::Product | SortKey::Total => {
                 format!("{}{direction}, s.id{direction}", self.column())
             }

@@ -62,23 +62,23 @@ impl BranchDb {
         totals(statement.values(condition.values()).get_result(&mut self.conn)?)
     }
 
-    /// Totals of each business day that has sales, first day first.
+    /// Totals of each business day on which a filter shows sales, first day first.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn days(&mut self, from: NaiveDate, to: NaiveDate) -> Result<Vec<(NaiveDate, Totals)>, StoreError> {
-        self.grouped("substr(s.date, 1, 10)", from, to)?
+    pub fn days(&mut self, filter: &Filter) -> Result<Vec<(NaiveDate, Totals)>, StoreError> {
+        self.grouped("substr(s.date, 1, 10)", filter)?
             .into_iter()
             .map(|(day, record)| Ok((values::day(&day)?, totals(record)?)))
             .collect()
     }
 
-    /// Totals of each hour of a business day that has sales, first hour first.
+    /// Totals of each hour of the day in which a filter shows sales, first hour first.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn hours(&mut self, day: NaiveDate) -> Result<Vec<(u32, Totals)>, StoreError> {
-        self.grouped("substr(s.date, 12, 2)", day, day)?
+    pub fn hours(&mut self, filter: &Filter) -> Result<Vec<(u32, Totals)>, StoreError> {
+        self.grouped("substr(s.date, 12, 2)", filter)?
             .into_iter()
             .map(|(hour, record)| {
                 let hour = hour
@@ -89,17 +89,8 @@ impl BranchDb {
             .collect()
     }
 
-    fn grouped(
-        &mut self,
-        group: &str,
-        from: NaiveDate,
-        to: NaiveDate,
-    ) -> Result<Vec<(String, SumsRecord)>, StoreError> {
-        let condition = Condition::of(&Filter {
-            from: Some(from),
-            to: Some(to),
-            ..Filter::default()
-        });
+    fn grouped(&mut self, group: &str, filter: &Filter) -> Result<Vec<(String, SumsRecord)>, StoreError> {
+        let condition = Condition::of(filter);
         let statement = sql::<(Text, SumsSql)>(format!(
             "SELECT {group}, {COLUMNS} FROM sales s WHERE {} GROUP BY 1 ORDER BY 1",
             condition.sql()

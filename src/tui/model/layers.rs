@@ -2,6 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
+use super::board::Asking;
 use super::field::Field;
 use super::form::Form;
 use crate::domain::ids::{Revision, SaleId};
@@ -194,9 +195,22 @@ pub struct TotalsPane {
     pub by_day: Vec<(NaiveDate, Totals)>,
     /// Totals by hour of the day.
     pub by_hour: Vec<(u32, Totals)>,
+    /// Whether they are being asked for.
+    pub asking: Asking,
 }
 
 impl TotalsPane {
+    /// What the chart is of: what the totals are of, on its days.
+    #[must_use]
+    pub fn charted(&self) -> Filter {
+        let first = if self.hours { self.day } else { self.first_day() };
+        Filter {
+            from: self.filter.from.max(Some(first)),
+            to: Some(self.filter.to.map_or(self.day, |to| to.min(self.day))),
+            ..self.filter.clone()
+        }
+    }
+
     /// The first day of the chart.
     #[must_use]
     pub fn first_day(&self) -> NaiveDate {

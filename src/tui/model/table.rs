@@ -173,8 +173,22 @@ impl Table {
                 self.next.get_or_insert(Want::Refresh);
             }
         }
-        let next = self.next.take()?;
+        let next = self.next.take().or_else(|| self.lacks(height))?;
         Some(self.ask(next, height))
+    }
+
+    /// What is wanted where lines of the screen would stay empty although the table has rows for them.
+    #[must_use]
+    pub fn lacks(&self, height: usize) -> Option<Want> {
+        if self.more_below && self.rows.len() < self.top + height {
+            Some(Want::Below)
+        } else if self.more_above && self.rows.is_empty() {
+            Some(Want::Bottom)
+        } else if self.more_above && self.rows.len() < height {
+            Some(Want::Above)
+        } else {
+            None
+        }
     }
 
     /// Takes note that a page could not be read.
@@ -237,13 +251,13 @@ impl Table {
         self.show_selected(height);
     }
 
-    /// Scrolls as little as is needed to have the selected row in sight.
+    /// Scrolls as little as is needed to have the selected row in sight, and no line empty that a row could have.
     pub fn show_selected(&mut self, height: usize) {
         let height = height.max(1);
         if let Some(place) = self.place() {
             self.top = self.top.min(place).max((place + 1).saturating_sub(height));
         }
-        self.top = self.top.min(self.rows.len().saturating_sub(1));
+        self.top = self.top.min(self.rows.len().saturating_sub(height));
     }
 
     /// Moves the selection within the window; gives what is wanted if the window is about to end.
@@ -267,7 +281,8 @@ impl Table {
             SortKey::Id => SortKey::Date,
             SortKey::Date => SortKey::Product,
             SortKey::Product => SortKey::Total,
-            SortKey::Total => SortKey::Id,
+            SortKey::Total => SortKey::State,
+            SortKey::State => SortKey::Id,
         };
         self.sort = Sort {
             key,

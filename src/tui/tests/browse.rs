@@ -144,6 +144,28 @@ fn a_number_goes_to_its_sale() {
 }
 
 #[test]
+fn no_line_stays_empty_that_a_row_could_have() {
+    let is_full = |counter: &Counter| {
+        let height = usize::from(counter.model.layout().unwrap().table.height);
+        counter.model.table.visible(height).len() == height
+    };
+    let mut counter = counter(200);
+    counter.keys("/");
+    counter.type_text("3");
+    counter.keys("Enter");
+    assert!(counter.selected() == Some(3) && is_full(&counter), "gone to by number");
+    counter.tell(Msg::Resized(ratatui::layout::Size::new(100, 60)));
+    assert!(
+        counter.selected() == Some(3) && is_full(&counter),
+        "on a larger terminal"
+    );
+    counter.keys("f Right Enter x");
+    assert!(is_full(&counter), "shown among all again");
+    counter.keys("End");
+    assert!(counter.selected() == Some(1) && is_full(&counter));
+}
+
+#[test]
 fn an_answer_about_another_table_changes_nothing() {
     let mut counter = counter(60);
     counter.prompt = false;
@@ -177,7 +199,13 @@ fn sorting_keeps_the_selected_sale() {
     let mut counter = counter(200);
     counter.keys("Down Down Down Down");
     let selected = counter.selected();
-    for key in [SortKey::Date, SortKey::Product, SortKey::Total, SortKey::Id] {
+    for key in [
+        SortKey::Date,
+        SortKey::Product,
+        SortKey::Total,
+        SortKey::State,
+        SortKey::Id,
+    ] {
         counter.keys("o");
         assert_eq!((counter.model.table.sort.key, counter.selected()), (key, selected));
         counter.keys("O");

@@ -1,6 +1,8 @@
 //! An executor in memory: it answers what the screen asks as the branch's database would.
 
-use chrono::NaiveDate;
+use std::collections::BTreeMap;
+
+use chrono::Timelike;
 
 use crate::domain::draft::Draft;
 use crate::domain::event::{LogEvent, LogLine};
@@ -149,8 +151,14 @@ impl FakeDesk {
                 let totals = totals(self.rows.iter().filter(|row| fits(&filter, row)));
                 Answer::Totals(filter, totals)
             }
-            Cmd::LoadDays { from, to } => Answer::Days(self.days(from, to)),
-            Cmd::LoadHours(day) => Answer::Hours(day, self.hours(day)),
+            Cmd::LoadDays(filter) => {
+                let days = self.grouped(&filter, |row| row.sale.content.date.date());
+                Answer::Days(filter, days)
+            }
+            Cmd::LoadHours(filter) => {
+                let hours = self.grouped(&filter, |row| row.sale.content.date.hour());
+                Answer::Hours(filter, hours)
+            }
             Cmd::LoadStory(id) => Answer::Story(id, self.story(id)),
             Cmd::LoadProducts(typed) => {
                 let products = products(&typed);
@@ -289,23 +297,13 @@ impl FakeDesk {
         }
     }
 
-    fn days(&self, from: NaiveDate, to: NaiveDate) -> Vec<(NaiveDate, Totals)> {
-        let of_day = |day| totals(self.rows.iter().filter(move |row| row.sale.content.date.date() == day));
-        from.iter_days()
-            .take_while(|day| *day <= to)
-            .map(|day| (day, of_day(day)))
-            .collect()
-    }
-
-    fn hours(&self, day: NaiveDate) -> Vec<(u32, Totals)> {
-        use chrono::Timelike;
-        let at =
-            move |row: &&SaleRow, hour| row.sale.content.date.date() == day && row.sale.content.date.hour() == hour;
-        let of_hour = |hour| totals(self.rows.iter().filter(move |row| at(row, hour)));
-        (0..24)
-            .map(|hour| (hour, of_hour(hour)))
-            .filter(|(_, totals)| totals.rows > 0)
-            .collect()
+    fn grouped<G: Ord>(&self, filter: &Filter, group: impl Fn(&SaleRow) -> G) -> Vec<(G, Totals)> {
+        let mut groups: BTreeMap<G, Vec<&SaleRow>> = BTreeMap::new();
+        for row in self.rows.iter().filter(|row| fits(filter, row)) {
+            groups.entry(group(row)).or_default().push(row);
+        }
+        let sum = |(group, rows): (G, Vec<&SaleRow>)| (group, totals(rows.into_iter()));
+        groups.into_iter().map(sum).collect()
     }
 
     fn story(&self, id: SaleId) -> Option<Box<Story>> {
@@ -371,6 +369,7 @@ fn order(sort: Sort, a: &SaleRow, b: &SaleRow) -> std::cmp::Ordering {
         SortKey::Date => a.sale.content.date.cmp(&b.sale.content.date),
         SortKey::Product => a.sale.content.product.cmp(&b.sale.content.product),
         SortKey::Total => a.sale.content.total().cmp(&b.sale.content.total()),
+        SortKey::State => a.sync.kind().urgency().cmp(&b.sync.kind().urgency()),
     };
     let order = key.then(a.sale.id.cmp(&b.sale.id));
     if sort.descending { order.reverse() } else { order }

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
@@ -12,8 +14,12 @@ use super::fake::{FakeDesk, id, too_far_ahead};
 use super::{Counter, draw, text_of, wall};
 use crate::domain::event::{LinkTrouble, LogEvent, Sales};
 use crate::domain::ids::Revision;
+use crate::domain::read::LineState;
 use crate::domain::sync_state::{Refusal, SyncState};
-use crate::tui::theme::{ASCII, Palette, Theme, UNICODE};
+use crate::tui::first_run::FirstRun;
+use crate::tui::key::{Code, Input, Press};
+use crate::tui::theme::{ASCII, Glyphs, Palette, Theme, UNICODE};
+use crate::tui::{Event, Program};
 
 const SIZES: [(u16, u16); 4] = [(100, 28), (80, 24), (60, 20), (40, 12)];
 
@@ -154,6 +160,95 @@ fn every_screen_looks_as_it_did() {
         }
         insta::assert_snapshot!(name, shown);
     }
+}
+
+/// How a branch can stand, and what the header, the table and the footer make of it.
+fn standings() -> Vec<(&'static str, FakeDesk, crate::tui::model::Settings)> {
+    let settings = super::settings;
+    let with_line = |line| FakeDesk {
+        line,
+        ..FakeDesk::with_sales(4)
+    };
+    let mut in_step = FakeDesk::with_sales(4);
+    in_step.rows.iter_mut().for_each(|row| row.sync = SyncState::Acked);
+    let mut refused = FakeDesk::with_sales(4);
+    refused.set_sync(4, too_far_ahead());
+    let supervisor = crate::tui::model::Settings {
+        read_only: true,
+        ..settings()
+    };
+    vec![
+        ("first sale", FakeDesk::with_sales(0), settings()),
+        ("in step", in_step, settings()),
+        ("offline", with_line(LineState::Down), settings()),
+        ("broker busy", with_line(LineState::Blocked), settings()),
+        ("unknown HQ", with_line(LineState::Stranger), settings()),
+        ("refused", refused, settings()),
+        ("read only", FakeDesk::with_sales(4), supervisor),
+    ]
+}
+
+#[test]
+fn every_standing_of_the_branch_looks_as_it_did() {
+    let mut shown = String::new();
+    for size in [(80, 24), (40, 12), (30, 5)] {
+        for (name, _, _) in standings() {
+            let looks = |palette, glyphs| {
+                let standing = standings().into_iter().find(|(other, _, _)| *other == name);
+                let (_, desk, settings) = standing.expect("it is one of them");
+                let theme = Theme { palette, glyphs };
+                Counter::with(crate::tui::model::Settings { theme, ..settings }, desk, size).draw()
+            };
+            shown.push_str(&looked_at(&format!("{name} {}x{}", size.0, size.1), looks));
+        }
+    }
+    insta::assert_snapshot!("standing", shown);
+}
+
+/// The lines of a screen that are not empty, in colour, in monochrome and in ASCII.
+fn looked_at(name: &str, looks: impl Fn(Palette, &'static Glyphs) -> Buffer) -> String {
+    let (mono, ascii) = (looks(Palette::Mono, &UNICODE), looks(Palette::Dark, &ASCII));
+    let text = text_of(&ascii);
+    assert!(text.is_ascii());
+    let mut shown = format!(
+        "==== {name}, colour
+{}",
+        with_styles(&looks(Palette::Dark, &UNICODE), true)
+    );
+    writeln!(
+        shown,
+        "==== {name}, monochrome
+{}",
+        with_styles(&mono, false).trim_end()
+    )
+    .unwrap();
+    writeln!(shown, "==== {name}, ASCII").unwrap();
+    text.lines().for_each(|line| writeln!(shown, "|{line}").unwrap());
+    let lines: Vec<_> = shown.lines().filter(|line| *line != "|").collect();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn the_first_start_looks_as_it_did() {
+    let mut shown = String::new();
+    for size in SIZES {
+        for (step, typed) in [("asked", "tunis 01\r"), ("answered", "TUNIS-01\r")] {
+            let looks = |palette, glyphs| {
+                let theme = Theme { palette, glyphs };
+                let text = crate::text::Text::english();
+                let mut question = FirstRun::new(text, theme, "~/.config/branchline/branchline.toml".into());
+                for c in typed.chars() {
+                    let code = if c == '\r' { Code::Enter } else { Code::Char(c) };
+                    question.update(Event::Input(Input::Key(Press::plain(code))));
+                }
+                let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+                terminal.draw(|frame| question.view(frame)).unwrap();
+                terminal.backend().buffer().clone()
+            };
+            shown.push_str(&looked_at(&format!("{step} {}x{}", size.0, size.1), looks));
+        }
+    }
+    insta::assert_snapshot!("first_start", shown);
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Model {
                     self.send_log_question();
                 }
             }
-            Answer::Totals(..) | Answer::Days(_) | Answer::Hours(..) => self.on_totals(answer),
+            Answer::Totals(..) | Answer::Days(..) | Answer::Hours(..) => self.on_totals(answer),
             Answer::Story(id, story) => self.on_story(id, story.as_deref()),
             Answer::Products(typed, products) => self.on_products(&typed, products),
             Answer::Code(code, found) => self.on_code(&code, found),
@@ -100,14 +100,20 @@ impl Model {
     }
 
     fn on_totals(&mut self, answer: Answer) {
-        let Some(Layer::Totals(pane)) = self.layers.last_mut() else {
-            return;
-        };
+        let Some(pane) = self.totals_mut() else { return };
         match answer {
-            Answer::Totals(filter, totals) if filter == pane.filter => pane.totals = Some(totals),
-            Answer::Days(days) => pane.by_day = days,
-            Answer::Hours(day, hours) if day == pane.day => pane.by_hour = hours,
+            Answer::Totals(filter, totals) => {
+                if filter == pane.filter {
+                    pane.totals = Some(totals);
+                }
+                return;
+            }
+            Answer::Days(filter, days) if !pane.hours && filter == pane.charted() => pane.by_day = days,
+            Answer::Hours(filter, hours) if pane.hours && filter == pane.charted() => pane.by_hour = hours,
             _ => {}
+        }
+        if pane.asking.answered() {
+            self.send_totals_questions();
         }
     }
 
@@ -173,6 +179,12 @@ impl Model {
             Question::Log => self.log.asking = Asking::Idle,
             Question::Code => {
                 self.on_code_trouble();
+                self.complain_of_database(&why);
+            }
+            Question::Totals => {
+                if let Some(pane) = self.totals_mut() {
+                    pane.asking = Asking::Idle;
+                }
                 self.complain_of_database(&why);
             }
             Question::Other => {

@@ -1,10 +1,13 @@
 //! What keys do in the table, in the log, and in the two tools that narrow the table: find and filter.
 
+use chrono::NaiveDate;
+
 use super::super::desk::Cmd;
 use super::super::keymap::Action;
 use super::super::model::Model;
+use super::super::model::board::Asking;
 use super::super::model::field::Field;
-use super::super::model::layers::{Confirm, FilterPane, FindBar, Layer, StoryPane, TotalsPane};
+use super::super::model::layers::{CHART_DAYS, Confirm, FilterPane, FindBar, Layer, StoryPane, TotalsPane};
 use super::super::model::table::Want;
 use crate::domain::event::Level;
 use crate::domain::ids::SaleId;
@@ -224,13 +227,22 @@ impl Model {
         let pane = TotalsPane {
             filter: self.table.shown(),
             totals: None,
-            day: self.local_now().date(),
+            day: self.charted_day(),
             hours: false,
             by_day: Vec::new(),
             by_hour: Vec::new(),
+            asking: Asking::Idle,
         };
         self.layers.push(Layer::Totals(pane));
         self.ask_totals();
+    }
+
+    /// The day on which a chart ends: the selected sale's where that is longer ago than a chart shows, else today.
+    fn charted_day(&self) -> NaiveDate {
+        let today = self.local_now().date();
+        let selected = self.table.selected_row().map(|row| row.sale.content.date.date());
+        let is_old = |day: &NaiveDate| (today - *day).num_days() >= i64::try_from(CHART_DAYS).unwrap_or(0);
+        selected.filter(is_old).unwrap_or(today)
     }
 
     pub(super) fn act_in_log(&mut self, action: Action) {

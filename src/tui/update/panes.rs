@@ -148,16 +148,20 @@ impl Model {
 
     /// Asks for what the totals show.
     pub(super) fn ask_totals(&mut self) {
-        let Some(Layer::Totals(pane)) = self.layers.last() else {
-            return;
-        };
-        let (filter, day, from) = (pane.filter.clone(), pane.day, pane.first_day());
-        let hours = pane.hours;
+        if self.totals_mut().is_some_and(|pane| pane.asking.want()) {
+            self.send_totals_questions();
+        }
+    }
+
+    /// Asks for the sums and then for the chart: with the chart's answer both have been answered.
+    pub(super) fn send_totals_questions(&mut self) {
+        let Some(pane) = self.totals_mut() else { return };
+        let (filter, charted, hours) = (pane.filter.clone(), pane.charted(), pane.hours);
         self.send(Cmd::LoadTotals(filter));
         self.send(if hours {
-            Cmd::LoadHours(day)
+            Cmd::LoadHours(charted)
         } else {
-            Cmd::LoadDays { from, to: day }
+            Cmd::LoadDays(charted)
         });
     }
 }

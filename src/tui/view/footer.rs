@@ -18,13 +18,12 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, layout: &Layout) {
 
 fn keys(pen: &mut Pen<'_>, model: &Model, area: Rect) {
     let text = &model.settings.text;
-    let usable = |binding: &&Binding| !(model.settings.read_only && binding.action.writes());
     let bindings: Vec<_> = model
         .settings
         .keymap
         .footer(model.context())
         .into_iter()
-        .filter(usable)
+        .filter(|binding| model.offers(binding.action))
         .collect();
     let said: Vec<_> = bindings
         .iter()

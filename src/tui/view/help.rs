@@ -30,8 +30,24 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, pane: &HelpPane, layout: &L
     };
     let rows = inside.height.saturating_sub(1 + below);
     let area = Rect::new(inside.x, inside.y + 1, inside.width, rows);
+    let lines = model.help_lines(pane).len();
+    more(
+        pen,
+        model,
+        inside,
+        lines.saturating_sub((pane.chosen + 1).max(rows.into())),
+    );
     bindings(pen, model, &model.help_lines(pane), pane.chosen, area);
     cursor
+}
+
+/// Says how many lines there are below, if there are any.
+pub(super) fn more(pen: &mut Pen<'_>, model: &Model, inside: Rect, below: usize) {
+    if below > 0 {
+        let count = u64::try_from(below).unwrap_or(u64::MAX);
+        let said = model.settings.text.say(Key::HelpMore, &[("n", count.into())]);
+        pen.more(inside, &said);
+    }
 }
 
 fn keys(binding: &Binding) -> String {

@@ -106,6 +106,17 @@ impl<'a> Pen<'a> {
         Rect::new(area.x + 2, area.y + 1, area.width - 4, area.height - 2)
     }
 
+    /// Says on a pane's lower border how many lines are out of sight below.
+    pub(super) fn more(&mut self, inside: Rect, said: &str) {
+        self.put_right(
+            inside.x,
+            inside.bottom(),
+            inside.width,
+            &format!(" {said} "),
+            Role::Quiet,
+        );
+    }
+
     pub(super) fn clear(&mut self, area: Rect) {
         let area = area.intersection(self.buffer.area);
         for position in area.positions() {

@@ -12,14 +12,23 @@ use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
 
 /// The least width of the product's column while others can still give way.
-const MIN_PRODUCT: u16 = 18;
-/// The width of the product's column with which others may grow too.
-const ROOMY_PRODUCT: u16 = 24;
+const MIN_PRODUCT: u16 = 20;
+/// The most columns of a product: further away its numbers would no longer be read as one line with it.
+const MAX_PRODUCT: u16 = 60;
+/// The columns that a region has before others get more than they need.
+const SHORT_REGION: u16 = 10;
 /// The most columns of a region.
-const MAX_REGION: u16 = 16;
+const MAX_REGION: u16 = 20;
 /// The mark of the selected row and the space behind it.
 const MARK: u16 = 2;
+/// The gap between two columns.
 const GAP: u16 = 2;
+/// The gap between two numbers: they stand to the right, so that most have more room than that.
+const NUMBER_GAP: u16 = 1;
+/// How much wider than needed a number's column is where there is room.
+const AIR: u16 = 3;
+/// The widest time behind a sale that is on its way: ` 59 s`.
+const SECONDS: u16 = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
@@ -52,8 +61,8 @@ const ALL: [Column; 9] = [
 /// What gives way on a narrower terminal, in this order: the column, and what stands in for it.
 const GIVES_WAY: [(Column, Option<Column>); 7] = [
     (Column::Tax, None),
-    (Column::Cost, None),
     (Column::Region, None),
+    (Column::Cost, None),
     (Column::Date, Some(Column::ShortDate)),
     (Column::Sync, Some(Column::SyncGlyph)),
     (Column::Qty, None),
@@ -62,7 +71,7 @@ const GIVES_WAY: [(Column, Option<Column>); 7] = [
 
 pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, layout: &Layout) {
     let rows = model.table.visible(layout.table.height.into());
-    let places = places(model, rows, layout.table.width);
+    let places = places(model, layout.table.width);
     if layout.columns.height > 0 {
         for (column, x, width) in &places {
             let name = name(model, *column);
@@ -135,54 +144,64 @@ impl Column {
         matches!(self, Self::No | Self::Qty | Self::Cost | Self::Tax | Self::Total)
     }
 
-    /// The least width; numbers get more where they need it, for a number is never cut.
-    const fn width(self) -> u16 {
-        match self {
-            Self::No => 6,
-            Self::Date | Self::Region => 10,
-            Self::ShortDate | Self::Qty => 5,
-            Self::Product => MIN_PRODUCT,
-            Self::Cost | Self::Tax => 8,
-            Self::Total => 9,
-            Self::Sync => 12,
-            Self::SyncGlyph => 1,
+    /// The gap between this column and the next one.
+    const fn gap(self, next: Self) -> u16 {
+        if self.is_number() && next.is_number() {
+            NUMBER_GAP
+        } else {
+            GAP
         }
     }
 }
 
 /// The columns that fit, each with its place and its width.
-fn places(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16, u16)> {
-    let mut shown = shown(model, rows, width);
-    let all = total(&shown);
-    let mut spare = (width - 1).saturating_sub(all);
-    let lacking = all.saturating_sub(width - 1);
-    let regions = rows.iter().map(|row| columns(&row.sale.content.region));
-    let region = regions.max().unwrap_or(0).min(MAX_REGION);
-    for (column, width) in &mut shown {
-        // Of the room to spare the region takes what it needs, once the product has enough; the product takes the rest.
-        if *column == Column::Region {
-            let beyond = spare.saturating_sub(ROOMY_PRODUCT - MIN_PRODUCT);
-            let more = region.saturating_sub(*width).min(beyond);
+fn places(model: &Model, width: u16) -> Vec<(Column, u16, u16)> {
+    let mut shown = shown(model, width);
+    let (all, room) = (total(&shown), width - 1);
+    let mut spare = room.saturating_sub(all);
+    let mut set = |column: Column, widen: &mut dyn FnMut(&mut u16)| {
+        let found = shown.iter_mut().find(|(shown, _)| *shown == column);
+        if let Some((_, width)) = found {
+            widen(width);
+        }
+    };
+    set(Column::Product, &mut |width| {
+        *width -= all.saturating_sub(room).min(*width);
+    });
+    // What is left goes to the region and the product as far as they need it, then to the numbers for air, and the rest to the product.
+    let product = widest(model, Column::Product).min(MAX_PRODUCT);
+    let region = widest(model, Column::Region).min(MAX_REGION);
+    let airy = |column| (column, needed(model, column) + AIR);
+    let wants = [
+        (Column::Region, region),
+        (Column::Product, product),
+        airy(Column::Qty),
+        airy(Column::Cost),
+        airy(Column::Tax),
+        airy(Column::Total),
+        (Column::Product, MAX_PRODUCT),
+    ];
+    for (column, most) in wants {
+        set(column, &mut |width| {
+            let more = most.saturating_sub(*width).min(spare);
             *width += more;
             spare -= more;
-        }
+        });
     }
     let mut x = MARK;
-    let place = |(column, width): (Column, u16)| {
-        let width = match column {
-            Column::Product => (width + spare).saturating_sub(lacking),
-            _ => width,
-        };
+    let nexts: Vec<_> = shown.iter().skip(1).map(|(column, _)| *column).collect();
+    let nexts = nexts.into_iter().map(Some).chain([None]);
+    let place = |((column, width), next): ((Column, u16), Option<Column>)| {
         let at = (column, x, width);
-        x += width + GAP;
+        x += width + next.map_or(0, |next| column.gap(next));
         at
     };
-    shown.into_iter().map(place).collect()
+    shown.into_iter().zip(nexts).map(place).collect()
 }
 
 /// The columns that fit, each with the width that it needs.
-fn shown(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16)> {
-    let needs = |column: Column| needed(model, rows, column);
+fn shown(model: &Model, width: u16) -> Vec<(Column, u16)> {
+    let needs = |column: Column| needed(model, column);
     let mut shown: Vec<_> = ALL.iter().map(|column| (*column, needs(*column))).collect();
     for (column, instead) in GIVES_WAY {
         if total(&shown) < width {
@@ -203,35 +222,67 @@ fn shown(model: &Model, rows: &[SaleRow], width: u16) -> Vec<(Column, u16)> {
 
 fn total(shown: &[(Column, u16)]) -> u16 {
     let widths: u16 = shown.iter().map(|(_, width)| *width).sum();
-    MARK + widths + GAP * u16::try_from(shown.len()).unwrap_or(0).saturating_sub(1)
+    let gaps: u16 = shown.windows(2).map(|pair| pair[0].0.gap(pair[1].0)).sum();
+    MARK + widths + gaps
 }
 
 /// The width that a column needs: numbers, dates and states are never cut.
-fn needed(model: &Model, rows: &[SaleRow], column: Column) -> u16 {
-    let is_whole = column.is_number() || matches!(column, Column::Date | Column::ShortDate | Column::Sync);
-    let cells = rows.iter().filter(|_| is_whole);
-    let widest = cells.map(|row| columns(&cell(model, row, column))).max();
-    // Every state fits, whichever are in sight, so that the columns stand still.
-    let states = SyncKind::ALL.iter().filter(|_| column == Column::Sync);
-    let state = states
-        .map(|kind| columns(model.settings.text.sync_state(*kind)) + 2)
-        .max();
-    column.width().max(widest.unwrap_or(0)).max(state.unwrap_or(0))
+fn needed(model: &Model, column: Column) -> u16 {
+    match column {
+        Column::Product => MIN_PRODUCT,
+        Column::Region => widest(model, column).min(SHORT_REGION),
+        Column::Sync => states(model),
+        Column::SyncGlyph => 1,
+        Column::No | Column::Date | Column::ShortDate | Column::Qty | Column::Cost | Column::Tax | Column::Total => {
+            widest(model, column)
+        }
+    }
 }
 
-fn name(model: &Model, column: Column) -> String {
+/// The width of a column's name, with the mark of the order, and of what stands in it. All rows of the window count, so that the columns stand still while one scrolls.
+fn widest(model: &Model, column: Column) -> u16 {
+    let rows = &model.table.rows;
+    let cells = rows.iter().map(|row| columns(&cell(model, row, column)));
+    let mark = u16::from(column.is_number() && column != Column::No);
+    let named = columns(word(model, column)) + mark;
+    cells.max().unwrap_or(0).max(named)
+}
+
+/// The width of the states: every one fits, whichever are in sight.
+fn states(model: &Model) -> u16 {
     let text = &model.settings.text;
-    let (key, sort) = match column {
-        Column::No => (Key::FieldNo, Some(SortKey::Id)),
-        Column::Date | Column::ShortDate => (Key::FieldDate, Some(SortKey::Date)),
-        Column::Product => (Key::FieldProduct, Some(SortKey::Product)),
-        Column::Region => (Key::FieldRegion, None),
-        Column::Qty => (Key::FieldQty, None),
-        Column::Cost => (Key::FieldCost, None),
-        Column::Tax => (Key::FieldTax, None),
-        Column::Total => (Key::FieldTotal, Some(SortKey::Total)),
-        Column::Sync => (Key::FieldSync, None),
-        Column::SyncGlyph => return String::new(),
+    let named = |kind: &SyncKind| {
+        let seconds = *kind == SyncKind::Sent && !model.settings.remote;
+        columns(text.sync_state(*kind)) + 2 + if seconds { SECONDS } else { 0 }
+    };
+    SyncKind::ALL.iter().map(named).max().unwrap_or(0)
+}
+
+fn word(model: &Model, column: Column) -> &str {
+    let key = match column {
+        Column::No => Key::FieldNo,
+        Column::Date | Column::ShortDate => Key::FieldDate,
+        Column::Product => Key::FieldProduct,
+        Column::Region => Key::FieldRegion,
+        Column::Qty => Key::FieldQty,
+        Column::Cost => Key::FieldCost,
+        Column::Tax => Key::FieldTax,
+        Column::Total => Key::FieldTotal,
+        Column::Sync => Key::FieldSync,
+        Column::SyncGlyph => return "",
+    };
+    model.settings.text.word(key)
+}
+
+/// The column's name, with a mark where the table is in its order; the usual order needs none.
+fn name(model: &Model, column: Column) -> String {
+    let sort = match column {
+        Column::No => Some(SortKey::Id),
+        Column::Date | Column::ShortDate => Some(SortKey::Date),
+        Column::Product => Some(SortKey::Product),
+        Column::Total => Some(SortKey::Total),
+        Column::Sync | Column::SyncGlyph => Some(SortKey::State),
+        Column::Region | Column::Qty | Column::Cost | Column::Tax => None,
     };
     let order = model.table.sort;
     let mark = if sort == Some(order.key) && !model.table.newest_first() {
@@ -239,7 +290,7 @@ fn name(model: &Model, column: Column) -> String {
     } else {
         ""
     };
-    format!("{}{mark}", text.word(key))
+    format!("{}{mark}", word(model, column))
 }
 
 fn cell(model: &Model, row: &SaleRow, column: Column) -> String {

@@ -70,7 +70,10 @@ fn shows(filter: &Filter, row: &SaleRow) -> bool {
         .product
         .as_ref()
         .is_none_or(|text| content.product.to_lowercase().contains(&text.to_lowercase()))
-        && filter.region.as_ref().is_none_or(|region| content.region == *region)
+        && filter
+            .region
+            .as_ref()
+            .is_none_or(|region| content.region.eq_ignore_ascii_case(region))
         && filter.from.is_none_or(|from| day >= from)
         && filter.to.is_none_or(|to| day <= to)
         && filter.state.is_none_or(|state| row.sync.kind() == state)
@@ -85,6 +88,7 @@ fn table(all: &[SaleRow], filter: &Filter, sort: Sort) -> Vec<SaleRow> {
             SortKey::Date => a.content.date.cmp(&b.content.date),
             SortKey::Product => a.content.product.cmp(&b.content.product),
             SortKey::Total => a.content.total().cmp(&b.content.total()),
+            SortKey::State => one.sync.kind().urgency().cmp(&other.sync.kind().urgency()),
         };
         by_key.then(a.id.cmp(&b.id))
     });
@@ -96,7 +100,8 @@ fn table(all: &[SaleRow], filter: &Filter, sort: Sort) -> Vec<SaleRow> {
 
 fn filters() -> impl Strategy<Value = Filter> {
     let product = prop_oneof![3 => Just(None), 1 => Just(Some("pen")), 1 => Just(Some("CAFÉ")), 1 => Just(Some("%")), 1 => Just(Some("e"))];
-    let region = prop_oneof![3 => Just(None), 1 => Just(Some("East")), 1 => Just(Some("Nowhere"))];
+    let region =
+        prop_oneof![3 => Just(None), 1 => Just(Some("East")), 1 => Just(Some("wEST")), 1 => Just(Some("Nowhere"))];
     let day = || prop_oneof![2 => Just(None), 1 => (20..23_u32).prop_map(Some)];
     let state = prop_oneof![2 => Just(None), 5 => prop::sample::select(SyncKind::ALL.to_vec()).prop_map(Some)];
     (product, region, day(), day(), state).prop_map(|(product, region, from, to, state)| Filter {
@@ -109,8 +114,14 @@ fn filters() -> impl Strategy<Value = Filter> {
 }
 
 fn sorts() -> impl Strategy<Value = Sort> {
-    let key = prop::sample::select(vec![SortKey::Id, SortKey::Date, SortKey::Product, SortKey::Total]);
-    (key, any::<bool>()).prop_map(|(key, descending)| Sort { key, descending })
+    let keys = vec![
+        SortKey::Id,
+        SortKey::Date,
+        SortKey::Product,
+        SortKey::Total,
+        SortKey::State,
+    ];
+    (prop::sample::select(keys), any::<bool>()).prop_map(|(key, descending)| Sort { key, descending })
 }
 
 fn check_pages(branch: &mut Fixture, all: &[SaleRow], filter: &Filter, sort: Sort, limit: u32) {
@@ -192,18 +203,34 @@ fn totals_of_a_filter_are_those_of_its_rows() {
 #[test]
 fn hours_and_days_add_up() {
     let mut branch = shop();
-    let (from, to) = (parse_day("2026-11-20").unwrap(), parse_day("2026-11-22").unwrap());
-    let days = branch.db.days(from, to).unwrap();
+    let days = branch.db.days(&Filter::default()).unwrap();
     assert_eq!(days.len(), 3);
     let all = branch.db.totals(&Filter::default()).unwrap();
     let sum: MoneySum = days.iter().map(|(_, totals)| totals.total()).sum();
     assert_eq!(sum, all.total());
-    let hours = branch.db.hours(from).unwrap();
+    let of_a_day = Filter {
+        from: parse_day("2026-11-20"),
+        to: parse_day("2026-11-20"),
+        ..Filter::default()
+    };
+    let hours = branch.db.hours(&of_a_day).unwrap();
     assert_eq!(
         hours.iter().map(|(hour, _)| *hour).collect::<Vec<_>>(),
         [10, 11, 12, 13]
     );
     assert_eq!(hours.iter().map(|(_, totals)| totals.rows).sum::<u64>(), days[0].1.rows);
+    let only_the_east = Filter {
+        region: Some("East".into()),
+        ..of_a_day
+    };
+    let east: u64 = branch
+        .db
+        .hours(&only_the_east)
+        .unwrap()
+        .iter()
+        .map(|(_, totals)| totals.rows)
+        .sum();
+    assert!(0 < east && east < days[0].1.rows, "a filter counts in the chart too");
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn totals_are_exact_beyond_64_bits() {
         (totals.amount.0, totals.tax.0, totals.total().0),
         (exact, exact, 2 * exact)
     );
-    let of_the_day = branch.db.days(large.date.date(), large.date.date()).unwrap();
+    let of_the_day = branch.db.days(&crate::domain::read::Filter::default()).unwrap();
     assert_eq!(of_the_day, [(large.date.date(), totals)]);
 
     let edge = i128::from(i64::MAX);

@@ -1,0 +1,151 @@
+//! How the program behaves on a terminal that is not its own: it gives back what it took on every way out, stops and goes on as a shell's job, and needs no more
+//! than what is there.
+
+use std::fs::File;
+
+use rustix::process::Signal;
+
+use super::counter::{Counter, Shop, wait_for};
+
+/// What leaving may take on a busy machine; on an idle one it is under 200 ms.
+const LEAVES_WITHIN_MS: u64 = 2_000;
+
+#[test]
+fn every_signal_to_leave_is_obeyed_and_the_terminal_given_back() {
+    let shop = Shop::with_sales(3);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut counter = shop.open();
+        counter.key("a");
+        counter.see("New sale ─");
+        counter.signal(signal);
+        let (code, took_ms) = counter.ended();
+        assert_eq!(code, 0, "{signal:?}");
+        assert!(took_ms < LEAVES_WITHIN_MS, "{signal:?} took {took_ms} ms");
+        counter.see_terminal_restored();
+    }
+}
+
+#[test]
+fn a_terminal_that_hangs_up_takes_the_program_with_it_and_not_what_was_typed() {
+    let shop = Shop::with_sales(1);
+    let mut counter = shop.open();
+    counter.key("a");
+    counter.see("New sale ─");
+    counter.type_text("LAM");
+    counter.see_line(&["Product", "LAM"]);
+    counter.hang_up();
+    let (_, took_ms) = counter.ended();
+    assert!(took_ms < LEAVES_WITHIN_MS, "it took {took_ms} ms");
+    let mut counter = shop.open();
+    counter.see("A draft of");
+    counter.key("a");
+    counter.see_line(&["Product", "LAM"]);
+}
+
+#[test]
+fn a_stopped_screen_gives_up_terminal_rows_and_lock_and_draws_anew_when_it_goes_on() {
+    let shop = Shop::with_sales(3);
+    let mut counter = shop.open_with("amqp://127.0.0.1:1", &["--mouse", "on"]);
+    let lock = File::options()
+        .write(true)
+        .open(shop.path("shop.db.worker-lock"))
+        .unwrap();
+    wait_for("the worker has the lock", || {
+        lock.try_lock().is_err() || lock.unlock().is_err()
+    });
+    counter.key("\x1a");
+    counter.until_process_is('T');
+    counter.see_terminal_restored();
+    lock.try_lock().expect("a stopped program holds up no other");
+    shop.sell("MEANWHILE", 1);
+    lock.unlock().unwrap();
+    counter.signal(Signal::CONT);
+    counter.see("q Quit");
+    counter.see_line(&["4", "MEANWHILE", "pending"]);
+    counter.key("q");
+    assert_eq!(counter.ended().0, 0);
+    counter.see_terminal_restored();
+}
+
+#[test]
+fn a_storm_of_sizes_ends_in_a_whole_screen() {
+    let shop = Shop::with_sales(40);
+    let mut counter = shop.open();
+    for step in 0..60_u16 {
+        counter.resize(1 + step * 37 % 160, 1 + step * 23 % 60);
+    }
+    counter.resize(100, 28);
+    counter.until("a screen of 100 x 28", |screen| {
+        let shown = screen.contents();
+        let lines: Vec<_> = shown.lines().collect();
+        lines.len() == 28
+            && lines[0].starts_with(" Branchline   TUNIS-01")
+            && lines[4].starts_with("▌ 40")
+            && lines[26].chars().count() == 100
+            && lines[27].contains("q Quit")
+    });
+    counter.resize(30, 5);
+    counter.until("one line", |screen| screen.contents().starts_with("… AHEAD 40 sales"));
+    counter.resize(80, 24);
+    counter.see("q Quit");
+    counter.see_selected(40);
+}
+
+#[test]
+fn a_frame_costs_no_more_than_what_changed() {
+    let shop = Shop::with_sales(40);
+    let mut counter = shop.open();
+    counter.see_selected(40);
+    let first = counter.frames_since(0);
+    assert!(first.iter().all(|bytes| *bytes <= 4_096), "{first:?}");
+    counter.key("a");
+    counter.see("New sale ─");
+    counter.type_text("Z");
+    counter.see("the draft is kept");
+    let before = counter.drawn();
+    counter.type_text("QXJ");
+    counter.see_line(&["Product", "ZQXJ"]);
+    let typed = counter.frames_since(before);
+    assert!(typed.iter().all(|bytes| *bytes <= 300), "{typed:?}");
+    // Keys that change nothing draw nothing: what comes after them is all that is drawn.
+    counter.see("the draft is kept");
+    let before = counter.drawn();
+    counter.keys(&["\x1b[3~", "\x05", "\x1b[3~", "\x05"]);
+    counter.type_text("W");
+    counter.see_line(&["Product", "ZQXJW"]);
+    let last = counter.frames_since(before);
+    assert!(last.iter().sum::<usize>() <= 300 && last.len() <= 2, "{last:?}");
+}
+
+#[test]
+fn a_terminal_that_can_place_no_cursor_is_refused_with_a_way_out() {
+    let shop = Shop::with_sales(1);
+    let mut command = shop.command("amqp://127.0.0.1:1", &[]);
+    command.env("TERM", "dumb");
+    let mut counter = Counter::start(command);
+    assert_eq!(counter.ended().0, 2);
+    counter.see("can't show a screen");
+    counter.see("--headless branch");
+    counter.see_terminal_restored();
+}
+
+/// The name under which the test below runs itself again, on a terminal.
+const PANICS_ON_A_TERMINAL: &str = "BRANCHLINE_TEST_PANICS_ON_A_TERMINAL";
+
+#[test]
+fn a_panic_is_read_on_a_terminal_that_works() {
+    let name = "terminal::manners::a_panic_is_read_on_a_terminal_that_works";
+    if std::env::var_os(PANICS_ON_A_TERMINAL).is_some() {
+        let _stage = branchline::tui::terminal::RealStage::open(true).unwrap();
+        panic!("the screen has a bug");
+    }
+    let mut again = portable_pty::CommandBuilder::new(std::env::current_exe().unwrap());
+    again.args([name, "--exact", "--nocapture"]);
+    again.env(PANICS_ON_A_TERMINAL, "yes");
+    again.env("RUST_BACKTRACE", "0");
+    let mut counter = Counter::start(again);
+    assert_ne!(counter.ended().0, 0);
+    counter.see_terminal_restored();
+    // What is said while the screen is still taken would be gone with it.
+    counter.see("the screen has a bug");
+}
