@@ -5,6 +5,7 @@ mod amqp_hq;
 mod amqp_leaks;
 mod amqp_rights;
 mod architecture;
+mod faults;
 mod main_job;
 mod model;
 mod readme;
