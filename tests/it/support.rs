@@ -12,7 +12,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// How long anything may take that is meant to happen: both sides' longest waits after a fault, and a slow machine on top.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How often a condition is looked at that nobody announces.
 const GLANCE: Duration = Duration::from_millis(20);

@@ -10,8 +10,8 @@ use crate::support::place::BRANCH;
 use crate::support::till::Till;
 use crate::support::until;
 
-/// How long head office may take from its start until a branch that waits for it has its receipts, in milliseconds.
-const SECONDS_MS: u64 = 15_000;
+/// How long head office may take from its start until a branch that waits for it has its receipts, in milliseconds; far less than any wait between hellos.
+const SECONDS_MS: u64 = 30_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_short_of_memory_is_shown_as_blocked_selling_goes_on_and_it_drains_afterwards() {

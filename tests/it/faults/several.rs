@@ -10,8 +10,8 @@ use crate::support::place::{BRANCH, Running};
 use crate::support::till::Till;
 use crate::support::until;
 
-/// Within how many milliseconds another program takes over from one that was killed.
-const SECONDS_MS: u64 = 10_000;
+/// Within how many milliseconds another program takes over from one that was killed; well before its stamp would be old.
+const SECONDS_MS: u64 = 20_000;
 
 /// Ages the worker's stamp as if it had been written this many milliseconds earlier: the time that a stopped worker would be waited for.
 const AGE_STAMP: &str = "UPDATE worker SET at = at - 60000";

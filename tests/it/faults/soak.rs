@@ -33,6 +33,7 @@ struct Plan {
     millis: u64,
     /// One fault in so many steps, on average.
     calm: u64,
+    faults: &'static [Fault],
     seed: u64,
 }
 
@@ -45,12 +46,15 @@ impl Plan {
                 branches: 20,
                 millis: minutes * 60_000,
                 calm: 25,
+                faults: &FAULTS,
                 seed,
             },
             None => Self {
                 branches: 4,
                 millis: 15_000,
-                calm: 25,
+                calm: 15,
+                // A dead broker costs a minute of growing waits; the loop of kills has it.
+                faults: FAULTS.split_last().expect("there are some").1,
                 seed,
             },
         }
@@ -130,6 +134,7 @@ struct Fleet<'a> {
     /// When the broker has memory again.
     alarm_ends_at: Option<Tick>,
     luck: Luck,
+    possible: &'static [Fault],
     faults: BTreeMap<Fault, u32>,
 }
 
@@ -200,6 +205,7 @@ impl<'a> Fleet<'a> {
             hq_url,
             alarm_ends_at: None,
             luck: Luck::new(plan.seed),
+            possible: plan.faults,
             faults: BTreeMap::new(),
         };
         fleet.settle().await;
@@ -225,7 +231,7 @@ impl<'a> Fleet<'a> {
     }
 
     fn break_something(&mut self) {
-        let fault = *self.luck.pick(&FAULTS);
+        let fault = *self.luck.pick(self.possible);
         let now = clock::tick();
         let ends_at = now.plus(self.luck.below(LONGEST_MS));
         let chosen = self.choose();
