@@ -163,7 +163,7 @@ pub fn run(errand: &Errand, settings: &Settings, console: &mut Console<'_>) -> R
         Errand::Export(task) => export::run(&mut open(settings)?, task, console),
         Errand::Status { json } => status::run(&mut open(settings)?, *json, console),
         Errand::Resend(days) => resend::run(&mut open_to_write(settings)?, *days, console),
-        Errand::Doctor => doctor::run(&mut open(settings)?, settings, console),
+        Errand::Doctor => doctor::run(open(settings), settings, console),
         Errand::Overview { json } => overview::run(&mut open_hq(settings)?, *json, console),
         Errand::Quarantine(task) => quarantine::run(&mut open_hq(settings)?, *task, settings, console),
         Errand::Completions(shell) => completions::run(*shell, console),

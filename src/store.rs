@@ -23,6 +23,11 @@ pub enum StoreError {
     /// There is no room left to write.
     #[error("the disk is full: make room, then try again")]
     Full(#[source] DieselError),
+    /// The disk took or gave only a part: a quota or a limit that is used up, a device that fails, a share that is gone.
+    #[error(
+        "the disk failed in the middle: check that the disk has room, that no quota is used up, and that it is sound"
+    )]
+    Disk(#[source] DieselError),
     /// The file may be read but not written.
     #[error("the database may only be read: check who owns it and its folder")]
     ReadOnly(#[source] DieselError),
@@ -66,6 +71,8 @@ impl From<DieselError> for StoreError {
             Self::Busy(error)
         } else if says("is full") {
             Self::Full(error)
+        } else if says("disk I/O error") {
+            Self::Disk(error)
         } else if says("readonly") {
             Self::ReadOnly(error)
         } else if says("malformed") || says("not a database") {

@@ -158,8 +158,7 @@ impl std::fmt::Debug for HqDb {
 fn blames_rows(error: &StoreError) -> bool {
     use diesel::result::{DatabaseErrorKind, Error};
     // SQLite's texts for what is wrong with the file, the disk or the memory, as far as they are no variant of their own.
-    const DATABASE: [&str; 9] = [
-        "disk I/O error",
+    const DATABASE: [&str; 8] = [
         "unable to open database file",
         "out of memory",
         "interrupted",
@@ -180,6 +179,7 @@ fn blames_rows(error: &StoreError) -> bool {
         StoreError::Other(_)
         | StoreError::Busy(_)
         | StoreError::Full(_)
+        | StoreError::Disk(_)
         | StoreError::ReadOnly(_)
         | StoreError::Damaged(_) => false,
     }

@@ -146,6 +146,14 @@ impl BranchDb {
         })
     }
 
+    /// The version of SQLite that this program was built with.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub fn sqlite_version(&mut self) -> Result<String, StoreError> {
+        Ok(sql::<Text>("SELECT sqlite_version()").get_result(&mut self.conn)?)
+    }
+
     /// Asks SQLite to check the file itself; returns what is wrong with it, nothing if it is sound.
     ///
     /// # Errors
