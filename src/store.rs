@@ -3,6 +3,7 @@
 //! All SQL of the program is in here, and nothing else is: what a receipt means is decided in [`crate::protocol`], who may read what in the commands.
 //! Rows and SQL types never leave; what comes out are values of [`crate::domain`] and [`crate::protocol`].
 
+mod backup;
 pub mod branch;
 pub mod hq;
 mod sqlite;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::domain::ids::BranchCode;
+pub use backup::BackupError;
 
 /// Why a step on a database failed. Its transaction was rolled back: nothing is half done.
 #[derive(Debug, thiserror::Error)]

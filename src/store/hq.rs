@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
 
-use super::StoreError;
+use super::{BackupError, StoreError, backup};
 use crate::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, StoreId};
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::Login;
@@ -116,6 +116,14 @@ impl HqDb {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Copies the database, as it is now, to a new file; returns its size in bytes. Others may go on writing meanwhile.
+    ///
+    /// # Errors
+    /// When a file of this name is there, when it can't be written, or when the copy is not sound.
+    pub fn backup(&mut self, path: &Path) -> Result<u64, BackupError> {
+        backup::write(&mut self.conn, path)
     }
 
     /// When anything was last received, by the clock of that time.

@@ -13,7 +13,7 @@ use super::sums::{self, SumsRecord, SumsSql};
 use super::{ledgers, values};
 use crate::domain::money::MoneySum;
 use crate::domain::sync_state::SyncKind;
-use crate::store::StoreError;
+use crate::store::{StoreError, sqlite};
 
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -159,9 +159,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be read at all.
     pub fn integrity(&mut self) -> Result<Vec<String>, StoreError> {
-        let mut lines: Vec<String> = sql::<Text>("PRAGMA integrity_check").load(&mut self.conn)?;
-        lines.retain(|line| line != "ok");
-        Ok(lines)
+        sqlite::integrity(&mut self.conn)
     }
 }
 
