@@ -4,8 +4,12 @@ CARGO ?= cargo
 # How many days of two branches `make simulate` goes through.
 SEEDS ?= 10000
 
+# How long `make soak` runs, and what decides it.
+MINUTES ?= 10
+SEED ?= $(shell date +%s)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint simulate demo clean
+.PHONY: help setup build test lint simulate soak demo clean
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +33,9 @@ lint: ## checks that need tools of their own: cargo-deny, cargo-machete, typos; 
 
 simulate: ## simulates two branches and head office with every fault: SEEDS=10000
 	BRANCHLINE_SEEDS=$(SEEDS) $(CARGO) test --release --locked --test it simulation::many_seeds -- --nocapture
+
+soak: setup ## twenty branches and head office under random faults, all real: MINUTES=10 SEED=7
+	BRANCHLINE_SOAK_MINUTES=$(MINUTES) BRANCHLINE_SOAK_SEED=$(SEED) $(CARGO) test --release --locked --test it faults::soak -- --nocapture
 
 demo: setup build ## shows it at work: a broker, head office, two branches; cleans up after itself
 	@assets/demo.sh target/release/branchline

@@ -162,6 +162,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy the database to a new file, as it is at one moment, while it is in use
+    ///
+    /// The copy is checked before it gets its name. With --headless hq: head office's database.
+    Backup {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Send sales again that head office has acknowledged; this can do no harm
     Resend {
         /// Which days.
@@ -279,6 +287,7 @@ impl Cli {
             Some(Command::Status { json }) => given.push(("json", flag(*json))),
             Some(
                 Command::Void { .. }
+                | Command::Backup { .. }
                 | Command::Products { .. }
                 | Command::Doctor
                 | Command::Quarantine { .. }

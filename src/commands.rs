@@ -4,6 +4,7 @@
 //! is not here but in [`crate::app`].
 
 mod add;
+mod backup;
 mod completions;
 mod doctor;
 mod edit;
@@ -37,7 +38,7 @@ use crate::hq::ReplayError;
 use crate::shutdown::Shutdown;
 use crate::store::branch::{BranchDb, ChangeError};
 use crate::store::hq::HqDb;
-use crate::store::{OpenError, StoreError};
+use crate::store::{BackupError, OpenError, StoreError};
 use crate::text::Text;
 
 /// What a command came to.
@@ -127,6 +128,9 @@ pub enum CommandError {
     /// A file of products lacks a column.
     #[error("the file has no column `{0}`: it needs the columns code, name and cost")]
     NoColumn(&'static str),
+    /// No backup was made.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A file can't be written.
     #[error(transparent)]
     Export(#[from] ExportFileError),
@@ -162,8 +166,16 @@ pub fn run(errand: &Errand, settings: &Settings, console: &mut Console<'_>) -> R
         Errand::ImportProducts(file) => products::run(&mut open_to_write(settings)?, file, console),
         Errand::Export(task) => export::run(&mut open(settings)?, task, console),
         Errand::Status { json } => status::run(&mut open(settings)?, *json, console),
+        Errand::Backup(file) => {
+            let mut db = open(settings)?;
+            backup::run(file, |file| db.backup(file), console)
+        }
+        Errand::BackupHq(file) => {
+            let mut db = open_hq(settings)?;
+            backup::run(file, |file| db.backup(file), console)
+        }
         Errand::Resend(days) => resend::run(&mut open_to_write(settings)?, *days, console),
-        Errand::Doctor => doctor::run(&mut open(settings)?, settings, console),
+        Errand::Doctor => doctor::run(open(settings), settings, console),
         Errand::Overview { json } => overview::run(&mut open_hq(settings)?, *json, console),
         Errand::Quarantine(task) => quarantine::run(&mut open_hq(settings)?, *task, settings, console),
         Errand::Completions(shell) => completions::run(*shell, console),

@@ -38,6 +38,26 @@
 //! loss. A row is acked only by HQ's receipt for that very revision. One bad sale never holds up the others. A copied or restored database, on either side, is noticed by its
 //! marks and counts ([`protocol::lineage`]) and healed. "In step" is computed from rows. Nothing at the counter waits for the network.
 //!
+//! # Which tests defend what is promised
+//!
+//! Each promise has tests that try to break it. The model (`tests/it/model.rs`) explores every order of events of a small world, the simulation (`tests/it/simulation.rs`) walks through
+//! thousands of seeded branch-days and checks all promises after each step, the faults (`tests/it/faults.rs`) are done to the real programs and a real broker. Where one of them is
+//! the defence as a whole it stands in the first line.
+//!
+//! | promise | tests |
+//! | --- | --- |
+//! | all of 2 to 8 | `many_seeds`, `a_fleet_under_random_faults_ends_with_the_same_books_on_both_sides`, `whoever_is_killed_at_whatever_moment_both_sides_end_with_the_same_sales` |
+//! | 1 what was called saved survives | `what_add_calls_saved_survives_being_killed_at_any_moment`, `commits_are_on_the_disk_before_they_are_told`, `a_sale_that_finds_the_disk_full_is_not_saved_at_all_and_says_so`, `what_is_typed_is_kept_whenever_the_screen_dies` |
+//! | 2 each sale reaches HQ once in effect | `a_repeated_batch_is_receipted_again_and_stored_once`, `kills_of_both_sides_in_mid_transfer_lose_and_double_nothing`, `batches_that_lay_in_a_broker_that_was_wiped_go_again`, `a_line_that_breaks_in_mid_frame_again_and_again_still_drains` |
+//! | 3 acked only by HQ's receipt, after its commit | `a_batch_is_committed_then_answered_then_acked`, `a_receipt_for_another_revision_acks_nothing`, `nothing_is_acked_while_the_database_fails_and_all_is_taken_when_it_works_again`, `head_office_with_a_full_disk_acks_nothing_that_it_has_not_stored_and_goes_on_by_itself` |
+//! | 4 late, repeated and disordered receipts | `late_receipt_leaves_the_edit_pending`, `a_repeated_receipt_changes_nothing`, `an_old_timer_cannot_undo_an_ack`, `a_late_receipt_of_a_batch_that_was_given_up_still_counts` |
+//! | 5 one bad sale holds up nobody | `a_refused_sale_says_why_holds_up_nobody_and_flows_once_mended`, `a_row_that_the_database_refuses_is_refused_alone`, `an_unreadable_batch_is_halved_down_to_the_row_that_is_rejected`, `what_cannot_be_read_is_kept_once_with_a_count_and_answered` |
+//! | 6 one key, two contents: a conflict | `another_content_under_one_revision_is_a_conflict_that_is_kept_once`, `two_edits_of_one_acked_sale_are_a_conflict_for_a_person`, `a_conflict_is_settled_by_choosing_a_side` |
+//! | 7 copied, restored, replaced, doubled | `a_branch_restored_from_an_old_copy_begins_a_ledger_of_its_own`, `two_boxes_that_sell_with_copies_of_one_database_are_told_and_neither_loses_a_sale`, `what_a_restored_head_office_has_forgotten_is_sent_again`, `an_empty_head_office_acks_nothing_until_it_says_whom_it_replaces`, `a_second_head_office_on_one_queue_is_refused_in_one_sentence` |
+//! | 8 no false green | `one_ack_makes_no_forecast_and_what_is_not_acked_is_never_in_step`, `what_cannot_be_read_is_said_and_never_green`, `words_say_what_is_ahead_or_that_all_is_in_step`, `a_broker_short_of_memory_is_shown_as_blocked_selling_goes_on_and_it_drains_afterwards` |
+//! | 9 nothing waits for the network | `a_branch_sells_on_without_a_broker_and_catches_up_by_itself`, `a_line_that_goes_dead_without_a_word_is_noticed_and_what_it_swallowed_goes_again`, `a_slow_disk_delays_no_key`, `a_blocked_terminal_holds_nothing_up` |
+//! | 10 no branch as another, nobody's terminal | `a_branch_can_not_publish_anywhere_else_or_as_anybody_else`, `a_branch_can_not_read_declare_bind_or_empty_anything_else`, `nobody_speaks_for_another_branch`, `data_cannot_move_the_cursor`, `cleaning_leaves_nothing_that_moves_a_cursor` |
+//!
 //! # Modules, in reading order
 //!
 //! [`domain`] the words · [`protocol`] the rules · [`wire`] the bytes · [`store`] the two databases · [`transport`] the line · [`sync`] the branch's shell · [`hq`] head office's shell ·

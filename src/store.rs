@@ -3,6 +3,7 @@
 //! All SQL of the program is in here, and nothing else is: what a receipt means is decided in [`crate::protocol`], who may read what in the commands.
 //! Rows and SQL types never leave; what comes out are values of [`crate::domain`] and [`crate::protocol`].
 
+mod backup;
 pub mod branch;
 pub mod hq;
 mod sqlite;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::domain::ids::BranchCode;
+pub use backup::BackupError;
 
 /// Why a step on a database failed. Its transaction was rolled back: nothing is half done.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,11 @@ pub enum StoreError {
     /// There is no room left to write.
     #[error("the disk is full: make room, then try again")]
     Full(#[source] DieselError),
+    /// The disk took or gave only a part: a quota or a limit that is used up, a device that fails, a share that is gone.
+    #[error(
+        "the disk failed in the middle: check that the disk has room, that no quota is used up, and that it is sound"
+    )]
+    Disk(#[source] DieselError),
     /// The file may be read but not written.
     #[error("the database may only be read: check who owns it and its folder")]
     ReadOnly(#[source] DieselError),
@@ -66,6 +73,8 @@ impl From<DieselError> for StoreError {
             Self::Busy(error)
         } else if says("is full") {
             Self::Full(error)
+        } else if says("disk I/O error") {
+            Self::Disk(error)
         } else if says("readonly") {
             Self::ReadOnly(error)
         } else if says("malformed") || says("not a database") {

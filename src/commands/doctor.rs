@@ -8,26 +8,66 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use findings::{Facts, SharedFile};
+use findings::{Facts, Finding, SharedFile};
 
 use super::{CommandError, Console, Exit};
 use crate::clock;
 use crate::config::Settings;
+use crate::domain::event::LinkTrouble;
+use crate::domain::ids::BranchCode;
 use crate::store::branch::{BranchDb, WorkerLock};
+use crate::store::{OpenError, StoreError};
+use crate::transport::amqp::BranchAmqp;
 
-pub(super) fn run(db: &mut BranchDb, settings: &Settings, console: &mut Console<'_>) -> Result<Exit, CommandError> {
-    let facts = gather(db, settings)?;
-    let found = findings::of(&facts);
+/// What the broker said when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reached {
+    /// It lets this branch in and has a place for its sales.
+    Yes,
+    /// It doesn't, or nobody is there.
+    No(LinkTrouble),
+    /// It could not be asked: the configuration is wrong.
+    NotAsked(String),
+}
+
+pub(super) fn run(
+    opened: Result<BranchDb, CommandError>,
+    settings: &Settings,
+    console: &mut Console<'_>,
+) -> Result<Exit, CommandError> {
+    let found = match opened {
+        Ok(mut db) => examine(&mut db, settings)?,
+        Err(CommandError::Open(OpenError::Store(error @ StoreError::Damaged(_)))) => {
+            vec![findings::file(settings.database()?, &[with_causes(&error)])]
+        }
+        Err(error) => return Err(error),
+    };
     for finding in &found {
         for line in finding.lines() {
             console.say(&line)?;
         }
     }
-    let is_well = found.iter().all(findings::Finding::is_well);
+    let is_well = found.iter().all(Finding::is_well);
     Ok(if is_well { Exit::Done } else { Exit::Attention })
 }
 
-fn gather(db: &mut BranchDb, settings: &Settings) -> Result<Facts, CommandError> {
+fn examine(db: &mut BranchDb, settings: &Settings) -> Result<Vec<Finding>, CommandError> {
+    let path = db.path().to_owned();
+    let damage = match db.integrity() {
+        Ok(damage) => damage,
+        // So damaged that SQLite can't even look through it.
+        Err(error @ StoreError::Damaged(_)) => vec![with_causes(&error)],
+        Err(error) => return Err(error.into()),
+    };
+    match gather(db, settings, damage.clone()) {
+        Ok(facts) => Ok(findings::of(&facts)),
+        // The rest can't be read because of what is found already.
+        Err(CommandError::Store(_)) if !damage.is_empty() => Ok(vec![findings::file(&path, &damage)]),
+        Err(error) => Err(error),
+    }
+}
+
+fn gather(db: &mut BranchDb, settings: &Settings, damage: Vec<String>) -> Result<Facts, CommandError> {
     let path = db.path().to_owned();
     let looked_at = |error: io::Error| CommandError::Surroundings {
         path: path.clone(),
@@ -35,17 +75,64 @@ fn gather(db: &mut BranchDb, settings: &Settings) -> Result<Facts, CommandError>
     };
     Ok(Facts {
         path: path.clone(),
-        damage: db.integrity()?,
+        damage,
+        sqlite: db.sqlite_version()?,
         audit: db.audit()?,
         status: db.status()?,
         now: clock::wall(),
         events: db.log_tail(u32::MAX)?,
         worker_holds_lock: worker_holds_lock(&path).map_err(looked_at)?,
+        read_only_files: read_only_files(&path),
         shared_files: shared_files(&path).map_err(looked_at)?,
         free_bytes: free_bytes(&path).map_err(looked_at)?,
         broker: settings.broker.to_string(),
         broker_is_exposed: settings.broker.is_exposed(),
+        reached: reach(settings, db.branch())?,
     })
+}
+
+/// Asks the broker itself, beside whatever worker may run.
+fn reach(settings: &Settings, branch: &BranchCode) -> Result<Reached, CommandError> {
+    let address = match settings.broker.address(branch.as_str()) {
+        Ok(address) => address,
+        Err(error) => return Ok(Reached::NotAsked(error.to_string())),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(CommandError::Terminal)?;
+    let asked = runtime.block_on(BranchAmqp::new(address, branch.clone(), clock::wall(), None).probe());
+    // A look-up of the host's name can't be told to stop, and may take minutes.
+    runtime.shutdown_background();
+    Ok(asked.map_or_else(Reached::No, |()| Reached::Yes))
+}
+
+/// An error and what it came from, as one sentence.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// The database's files, and its folder, where this user may not write them.
+fn read_only_files(database: &Path) -> Vec<PathBuf> {
+    let mut files = files_of(database);
+    files.push(folder_of(database).to_owned());
+    files.retain(|path| {
+        let may_write = rustix::fs::access(path, rustix::fs::Access::WRITE_OK);
+        may_write.is_err_and(|error| error != rustix::io::Errno::NOENT)
+    });
+    files
+}
+
+/// All files that a database may have.
+fn files_of(database: &Path) -> Vec<PathBuf> {
+    let name = |suffix: &str| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    vec![name(""), name("-wal"), name("-shm"), WorkerLock::path_of(database)]
 }
 
 /// Whether some program holds the worker's lock. Without a lock file nobody ever has.
@@ -63,13 +150,8 @@ fn shared_files(database: &Path) -> io::Result<Vec<SharedFile>> {
     if folder.metadata()?.mode() & GROUP_WRITES == 0 {
         return Ok(Vec::new());
     }
-    let name = |suffix: &str| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
     let mut files = Vec::new();
-    for path in [name(""), name("-wal"), name("-shm"), WorkerLock::path_of(database)] {
+    for path in files_of(database) {
         match path.metadata() {
             Ok(metadata) => files.push(SharedFile {
                 path,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{CommandError, Console, Exit};
 use crate::clock;
+use crate::domain::event::LogEvent;
 use crate::domain::line::DataUsed;
 use crate::domain::read::{BranchStatus, LineState};
 use crate::domain::time::UtcMillis;
@@ -12,6 +13,11 @@ use crate::text::Text;
 
 /// A worker that has said nothing of itself for this long is not running, in milliseconds.
 pub(super) const WORKER_SILENT_MS: u64 = 30_000;
+
+/// For how long a failure of the worker is told, in milliseconds.
+const TOLD_MS: u64 = 10 * 60 * 1_000;
+/// How many lines of the log are looked through for one.
+const LOOKED_THROUGH: u32 = 200;
 
 pub(super) fn run(db: &mut BranchDb, json: bool, console: &mut Console<'_>) -> Result<Exit, CommandError> {
     let status = db.status()?;
@@ -25,8 +31,21 @@ pub(super) fn run(db: &mut BranchDb, json: bool, console: &mut Console<'_>) -> R
         for line in in_words(&status, used, now) {
             console.say(&line)?;
         }
+        if let Some(at) = last_failure(db, now)? {
+            console.say(&format!(
+                "  The sync worker failed and was started again {} ago; `branchline doctor` says more.",
+                Text::english().duration(now.since(at))
+            ))?;
+        }
     }
     Ok(if status.in_step() { Exit::Done } else { Exit::Attention })
+}
+
+/// When the worker last failed, if that is worth a word.
+fn last_failure(db: &mut BranchDb, now: UtcMillis) -> Result<Option<UtcMillis>, CommandError> {
+    let lately = db.log_tail(LOOKED_THROUGH)?;
+    let failure = lately.iter().rev().find(|line| line.event == LogEvent::WorkerRestarted);
+    Ok(failure.map(|line| line.at).filter(|at| now.since(*at) < TOLD_MS))
 }
 
 /// The worker's line, if a worker has lately said something of itself.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -492,4 +493,43 @@ fn an_import_and_a_till_on_one_database_both_get_through() {
     });
     assert_eq!(till.status().unwrap().rows, 20_050);
     assert!(till.audit().unwrap().is_clean());
+}
+
+#[test]
+fn a_backup_is_a_whole_database_and_is_written_over_nothing() {
+    let machine = Machine::with_branch();
+    machine.done(&["add", "--product", "PENS", "--qty", "2", "--cost", "1.50"]);
+    let file = machine.path("friday's.db");
+    let name = file.to_str().unwrap();
+    let said = machine.done(&["backup", name]);
+    assert!(
+        said.starts_with("Backed up to ") && said.ends_with(", and checked.\n"),
+        "{said}"
+    );
+    machine.done(&["add", "--product", "PAPER", "--qty", "1", "--cost", "2"]);
+    let sales = |db: &str| machine.done(&["export", "--db", db]).lines().count() - 1;
+    assert_eq!(sales(name), 1, "it is of one moment");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let refused = machine.run(&["backup", name]).result.unwrap_err();
+    assert!(
+        matches!(refused, CommandError::Backup(BackupError::Exists { .. })),
+        "{refused:?}"
+    );
+    let nowhere = machine.path("none/of/these.db");
+    let refused = machine.run(&["backup", nowhere.to_str().unwrap()]).result.unwrap_err();
+    assert!(refused.to_string().contains("check the folder"), "{refused}");
+    let left = fs::read_dir(machine.folder.path()).unwrap().flatten();
+    let parts = left.filter(|entry| entry.file_name().to_string_lossy().contains(".part-"));
+    assert_eq!(parts.count(), 0, "nothing half made stays behind");
+}
+
+#[test]
+fn head_office_is_backed_up_while_it_is_open() {
+    let machine = Machine::new();
+    machine.done(&["status", "--headless", "hq", "--create"]);
+    let file = machine.path("hq-backup.db");
+    machine.done(&["backup", "--headless", "hq", file.to_str().unwrap()]);
+    let own = HqDb::open(machine.settings(&["status", "--headless", "hq"]).database().unwrap()).unwrap();
+    assert_eq!(HqDb::open(&file).unwrap().store(), own.store());
 }

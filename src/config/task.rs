@@ -55,6 +55,10 @@ pub enum Errand {
         /// As JSON.
         json: bool,
     },
+    /// Copy a branch's database to this file.
+    Backup(PathBuf),
+    /// Copy head office's database to this file.
+    BackupHq(PathBuf),
     /// Send acknowledged sales again.
     Resend(DayRange),
     /// Check the database and its surroundings.
@@ -138,7 +142,7 @@ impl Task {
     pub const fn belongs_to_hq(&self) -> bool {
         matches!(
             self,
-            Self::Hq | Self::Errand(Errand::Quarantine(_) | Errand::Overview { .. })
+            Self::Hq | Self::Errand(Errand::Quarantine(_) | Errand::Overview { .. } | Errand::BackupHq(_))
         )
     }
 
@@ -178,6 +182,10 @@ impl Errand {
                     _ => Self::Status { json },
                 }
             }
+            Command::Backup { file } => match layers.read(Key::Headless, headless)? {
+                Some(Task::Hq) => Self::BackupHq(file.clone()),
+                _ => Self::Backup(file.clone()),
+            },
             Command::Resend { .. } => Self::Resend(days(layers)?),
             Command::Doctor => Self::Doctor,
             Command::Quarantine { action } => Self::Quarantine(quarantine(action)?),

@@ -48,7 +48,7 @@ use diesel::sql_types::BigInt;
 use crate::domain::ids::{BranchCode, SaleId};
 use crate::domain::read::SaleRow;
 use crate::domain::sale::Sale;
-use crate::store::{StoreError, transaction};
+use crate::store::{BackupError, StoreError, backup, transaction};
 pub use audit::{Audit, Difference};
 pub use export::ExportError;
 pub use import::ImportProgress;
@@ -86,6 +86,14 @@ impl BranchDb {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Copies the database, as it is now, to a new file; returns its size in bytes. Others may go on writing meanwhile.
+    ///
+    /// # Errors
+    /// When a file of this name is there, when it can't be written, or when the copy is not sound.
+    pub fn backup(&mut self, path: &Path) -> Result<u64, BackupError> {
+        backup::write(&mut self.conn, path)
     }
 
     /// A number that changes whenever another connection has committed something; asking costs some microseconds.

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
 
-use super::StoreError;
+use super::{BackupError, StoreError, backup};
 use crate::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, StoreId};
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::Login;
@@ -118,6 +118,14 @@ impl HqDb {
         &self.path
     }
 
+    /// Copies the database, as it is now, to a new file; returns its size in bytes. Others may go on writing meanwhile.
+    ///
+    /// # Errors
+    /// When a file of this name is there, when it can't be written, or when the copy is not sound.
+    pub fn backup(&mut self, path: &Path) -> Result<u64, BackupError> {
+        backup::write(&mut self.conn, path)
+    }
+
     /// When anything was last received, by the clock of that time.
     ///
     /// # Errors
@@ -158,8 +166,7 @@ impl std::fmt::Debug for HqDb {
 fn blames_rows(error: &StoreError) -> bool {
     use diesel::result::{DatabaseErrorKind, Error};
     // SQLite's texts for what is wrong with the file, the disk or the memory, as far as they are no variant of their own.
-    const DATABASE: [&str; 9] = [
-        "disk I/O error",
+    const DATABASE: [&str; 8] = [
         "unable to open database file",
         "out of memory",
         "interrupted",
@@ -180,6 +187,7 @@ fn blames_rows(error: &StoreError) -> bool {
         StoreError::Other(_)
         | StoreError::Busy(_)
         | StoreError::Full(_)
+        | StoreError::Disk(_)
         | StoreError::ReadOnly(_)
         | StoreError::Damaged(_) => false,
     }

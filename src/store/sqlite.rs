@@ -141,6 +141,14 @@ pub(super) fn migrate(
         .map_err(|source| migrate_error(path, source))
 }
 
+/// Asks SQLite to check the file itself; returns what is wrong with it, nothing if it is sound.
+pub(super) fn integrity(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    let lines: Vec<OneText> =
+        diesel::sql_query("SELECT integrity_check AS text FROM pragma_integrity_check").load(conn)?;
+    let texts = lines.into_iter().map(|line| line.text);
+    Ok(texts.filter(|text| text != "ok").collect())
+}
+
 /// The folder that a file is in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -170,7 +178,7 @@ pub(super) fn file_error(path: &Path, source: io::Error) -> OpenError {
 }
 
 /// The file as SQLite takes it with options; whatever could mean something else in a URI is written as its code.
-fn uri(path: &Path, access: Access) -> String {
+pub(super) fn uri(path: &Path, access: Access) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(byte);
     let coded = path.as_os_str().as_bytes().iter().map(|byte| {
         if plain(byte) {

@@ -33,6 +33,8 @@ const POLL: Duration = Duration::from_secs(1);
 const STAMP_MS: u64 = 10_000;
 /// A stamp that is older than this, in milliseconds, is of a worker that has been stopped.
 pub const STALE_MS: u64 = 45_000;
+/// How long a worker that was taken over from stands back, in milliseconds: the other one looks for the lock meanwhile.
+const STEP_BACK_MS: u64 = 3 * 1_000;
 /// How many lines of the log get their records at once.
 const MAX_RECORDS: u32 = 1_000;
 /// The wait before a worker that failed is started again.
@@ -152,7 +154,7 @@ impl<T: Transport> Life<T> {
     async fn run(mut self) {
         let mut failures = 0;
         loop {
-            let life = AssertUnwindSafe(self.elected_life());
+            let life = AssertUnwindSafe(self.elected_life(failures > 0));
             let end = futures_util::FutureExt::catch_unwind(life).await;
             match end {
                 Ok(Ok(End::Shutdown)) => return,
@@ -164,7 +166,13 @@ impl<T: Transport> Life<T> {
                         return;
                     }
                 }
-                Ok(Ok(End::Superseded)) => failures = 0,
+                Ok(Ok(End::Superseded)) => {
+                    failures = 0;
+                    tracing::info!("another program has taken over the sync worker");
+                    if !self.pause(STEP_BACK_MS).await {
+                        return;
+                    }
+                }
                 Ok(Err(error)) => {
                     failures += 1;
                     tracing::error!(
@@ -206,8 +214,8 @@ impl<T: Transport> Life<T> {
         }
     }
 
-    /// Waits until this program is elected, then runs a worker until it ends.
-    async fn elected_life(&mut self) -> Result<End, LifeError> {
+    /// Waits until this program is elected, then runs a worker until it ends. `again`: the last one here failed.
+    async fn elected_life(&mut self, again: bool) -> Result<End, LifeError> {
         let mut db = BranchDb::open(&self.service.path, Some(&self.service.branch))?;
         let mut candidate = false;
         loop {
@@ -217,6 +225,8 @@ impl<T: Transport> Life<T> {
             if lock.is_some() || (candidate && stopped) {
                 if candidate {
                     db.log(LogEvent::WorkerElected, clock::wall())?;
+                } else if again {
+                    db.log(LogEvent::WorkerRestarted, clock::wall())?;
                 }
                 return self.work(db, lock).await;
             }
@@ -245,7 +255,7 @@ impl<T: Transport> Life<T> {
             in_hours: true,
             change: &self.change,
             service: &self.service,
-            _lock: lock,
+            lock,
         };
         // Before the first step, so that a line that may not be used is not opened for a moment.
         if let Some(event) = shift.clock_in() {
@@ -300,7 +310,8 @@ struct Shift<'a, T> {
     in_hours: bool,
     change: &'a watch::Sender<u64>,
     service: &'a Service<T>,
-    _lock: Option<WorkerLock>,
+    /// Not here while a worker that was stopped keeps it.
+    lock: Option<WorkerLock>,
 }
 
 impl<T: Transport> Shift<'_, T> {
@@ -346,8 +357,11 @@ impl<T: Transport> Shift<'_, T> {
         Ok(())
     }
 
-    /// Looks whether another program has written sales to the database.
+    /// Looks whether another program has written sales to the database, or has given up the lock.
     fn poll(&mut self) -> Result<Option<Event>, LifeError> {
+        if self.lock.is_none() {
+            self.lock = WorkerLock::try_take(self.worker.journal().path())?;
+        }
         let version = self.worker.journal().data_version()?;
         if version == self.seen {
             return Ok(None);

@@ -6,6 +6,7 @@ mod amqp_leaks;
 mod amqp_meter;
 mod amqp_rights;
 mod architecture;
+mod faults;
 mod main_job;
 mod model;
 mod power_cut;

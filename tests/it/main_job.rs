@@ -1,156 +1,16 @@
 //! The main job with the real program and a real broker: sell at a branch, watch it arrive at head office, whatever is killed on the way.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 
 use branchline::domain::ids::SaleId;
 use branchline::domain::sync_state::{Refusal, SyncState};
-use branchline::store::branch::BranchDb;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use tempfile::TempDir;
 
-use crate::support::broker::{Broker, PASSWORD, Vhost};
+use crate::support::books::rows_at_hq;
+use crate::support::broker::Broker;
+use crate::support::place::{Place, urls};
 use crate::support::until;
-
-/// A folder with a configuration of its own, so that nothing of this machine's user is read or written.
-struct Place {
-    dir: TempDir,
-}
-
-/// A program that runs until it is killed or asked to stop.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    /// Kills it, as a power cut would.
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// Asks it to stop, and requires that it does so in good order.
-    fn stop(mut self) {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.0.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(asked.success());
-        let status = self.0.wait().unwrap();
-        assert!(status.success(), "it ended with {status}");
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            for name in ["hq", "TUNIS-01"] {
-                let log = std::fs::read_to_string(self.dir.path().join(format!("{name}.log")));
-                println!("---- {name}\n{}", log.unwrap_or_default());
-            }
-        }
-    }
-}
-
-impl Place {
-    fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn db(&self, name: &str) -> PathBuf {
-        self.dir.path().join(format!("{name}.db"))
-    }
-
-    fn command(&self, name: &str, url: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_branchline"));
-        command
-            .env_clear()
-            .env("HOME", self.dir.path())
-            .env("BRANCHLINE_AMQP", url);
-        command.arg("--db").arg(self.db(name)).stdin(Stdio::null());
-        if name != "hq" {
-            command.args(["--branch", name]);
-        }
-        command
-    }
-
-    fn start(&self, name: &str, url: &str) -> Running {
-        let mut command = self.command(name, url);
-        command.args(["--create", "--headless", if name == "hq" { "hq" } else { "branch" }]);
-        let log = self.dir.path().join(format!("{name}.log"));
-        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
-        Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
-    }
-
-    fn run(&self, name: &str, arguments: &[&str]) -> Output {
-        self.command(name, "amqp://127.0.0.1:1")
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-
-    /// Runs a command that must succeed.
-    fn done(&self, name: &str, arguments: &[&str]) {
-        let output = self.run(name, arguments);
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-
-    fn sell(&self, name: &str, product: &str, date: Option<&str>) {
-        let mut arguments = vec![
-            "--create",
-            "add",
-            "--product",
-            product,
-            "--qty",
-            "6",
-            "--cost",
-            "3.39",
-            "--tax",
-            "4.07",
-        ];
-        arguments.extend(date.into_iter().flat_map(|date| ["--date", date]));
-        self.done(name, &arguments);
-    }
-
-    fn import_sample(&self, name: &str) {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample-sales.csv");
-        let copy = self.dir.path().join(format!("{name}.csv"));
-        std::fs::copy(file, &copy).unwrap();
-        let map = "date=InvoiceDate,product=Description,region=Country,qty=Quantity,cost=UnitPrice";
-        let file = copy.to_str().unwrap();
-        self.done(name, &["--create", "--tax-rate", "20", "import", file, "--map", map]);
-    }
-
-    fn in_step(&self, name: &str) -> bool {
-        self.run(name, &["status"]).status.code() == Some(0)
-    }
-
-    fn branch(&self, name: &str) -> BranchDb {
-        BranchDb::open(&self.db(name), None).unwrap()
-    }
-}
-
-fn urls(vhost: &Vhost, branch: &str) -> (String, String) {
-    // The branch's user is made with its rights; its URL is then written down as a person would.
-    let _ = vhost.branch(branch);
-    let port = vhost.port();
-    (
-        vhost.url("guest:guest", port, ""),
-        vhost.url(&format!("{branch}:{PASSWORD}"), port, ""),
-    )
-}
 
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
 struct Sums {
@@ -221,10 +81,11 @@ async fn a_sale_is_entered_edited_and_voided_and_head_office_follows() {
     let (hq_url, branch_url) = urls(&vhost, "TUNIS-01");
     place.sell("TUNIS-01", "WHITE METAL LANTERN", None);
     place.sell("TUNIS-01", "PENS", None);
-    assert!(!place.in_step("TUNIS-01"), "nobody has carried them yet");
+    let status = || place.run("TUNIS-01", &["status"]).status.code();
+    assert_eq!(status(), Some(1), "nobody has carried them yet");
     let _hq = place.start("hq", &hq_url);
     let branch = place.start("TUNIS-01", &branch_url);
-    until("both sales are at head office", || place.in_step("TUNIS-01")).await;
+    until("both sales are at head office", || status() == Some(0)).await;
 
     place.done("TUNIS-01", &["edit", "1", "--product", "RED METAL LANTERN"]);
     place.done("TUNIS-01", &["void", "2"]);
@@ -302,7 +163,7 @@ async fn kills_of_both_sides_in_mid_transfer_lose_and_double_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_branch_sells_on_without_a_broker_and_catches_up_by_itself() {
     let place = Place::new();
-    let mut broker = Broker::start();
+    let mut broker = Broker::in_turn().await;
     let vhost = broker.vhost();
     let (hq_url, branch_url) = urls(&vhost, "TUNIS-01");
     let _hq = place.start("hq", &hq_url);
@@ -315,7 +176,7 @@ async fn a_branch_sells_on_without_a_broker_and_catches_up_by_itself() {
     place.sell("TUNIS-01", "MEANWHILE", None);
     assert!(!place.in_step("TUNIS-01"), "it can't be at head office");
     broker.restart();
-    crate::support::patiently("what was sold meanwhile is there", || place.in_step("TUNIS-01")).await;
+    until("what was sold meanwhile is there", || place.in_step("TUNIS-01")).await;
     assert_eq!(sums_at_hq(&place, "TUNIS-01").count, 2);
 }
 
@@ -349,26 +210,6 @@ fn what_add_calls_saved_survives_being_killed_at_any_moment() {
         );
         assert!(db.audit().unwrap().is_clean());
     }
-}
-
-/// How many rows head office holds, if its database is there.
-fn rows_at_hq(place: &Place) -> Option<i64> {
-    let path = place.db("hq");
-    let mut hq = path
-        .exists()
-        .then(|| SqliteConnection::establish(path.to_str()?).ok())
-        .flatten()?;
-    diesel::sql_query("PRAGMA busy_timeout = 2000").execute(&mut hq).ok()?;
-    let count: Count = diesel::sql_query("SELECT count(*) AS count FROM sales")
-        .get_result(&mut hq)
-        .ok()?;
-    Some(count.count)
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! The README says what the program does: its tables are held against the program's own.
+//! The README says what the program does, and the crate's documentation which tests defend it: their tables are held against the program's own, and against the tests.
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use branchline::cli::Cli;
 use branchline::text::Text;
@@ -27,4 +30,42 @@ fn every_command_is_in_the_command_table() {
 #[test]
 fn both_commands_of_a_fresh_machine_are_named() {
     assert!(README.contains("make demo") && README.contains("make test"));
+}
+
+/// The names of all functions in the sources under a folder.
+fn functions(folder: &Path, into: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            functions(&path, into);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let names = text
+                .lines()
+                .filter_map(|line| line.split_once("fn ")?.1.split_once('('));
+            into.extend(names.map(|(name, _)| name.to_owned()));
+        }
+    }
+}
+
+#[test]
+fn every_test_that_defends_a_promise_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut known = BTreeSet::new();
+    functions(&root.join("src"), &mut known);
+    functions(&root.join("tests"), &mut known);
+    let rows: Vec<&str> = include_str!("../../src/lib.rs")
+        .lines()
+        .filter(|line| line.starts_with("//! | ") && line.contains('`'))
+        .collect();
+    assert_eq!(rows.len(), 11, "one row for each promise, and one for most of them");
+    for row in rows {
+        let named = row.split('`').skip(1).step_by(2);
+        for name in named {
+            assert!(
+                known.contains(name),
+                "src/lib.rs names the test `{name}`, which is not there"
+            );
+        }
+    }
 }

@@ -1,14 +1,21 @@
-//! What the tests have in common: a private broker, a line that can be made to fail, and waiting with a deadline instead of sleeping.
+//! What the tests have in common: a private broker, a line that can be made to fail, programs that can be killed, and waiting with a deadline instead of sleeping.
 
+pub(crate) mod books;
 pub(crate) mod broker;
+pub(crate) mod luck;
+pub(crate) mod place;
 pub(crate) mod proxy;
 pub(crate) mod session;
+pub(crate) mod till;
 
 use std::future::Future;
 use std::time::Duration;
 
-/// How long anything may take that is meant to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take that is meant to happen: both sides' longest waits after a fault, and a slow machine on top.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How often a condition is looked at that nobody announces.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// Waits for something that is meant to happen.
 pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
@@ -20,20 +27,8 @@ pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     soon(what, async {
         while !holds() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(GLANCE).await;
         }
     })
     .await;
-}
-
-/// The same for what a broker's return and the waits of both sides make slow.
-pub(crate) async fn patiently(what: &str, mut holds: impl FnMut() -> bool) {
-    let waited = tokio::time::timeout(4 * PATIENCE, async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
-    waited
-        .await
-        .unwrap_or_else(|_| panic!("{what}: not within {:?}", 4 * PATIENCE));
 }

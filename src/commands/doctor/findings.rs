@@ -1,9 +1,10 @@
 //! What the facts mean: for each thing that can be well or not, one finding with a remedy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::Reached;
 use crate::commands::status;
-use crate::domain::event::{LogEvent, LogLine};
+use crate::domain::event::{LinkTrouble, LogEvent, LogLine};
 use crate::domain::read::{BranchStatus, LineState};
 use crate::domain::time::UtcMillis;
 use crate::store::branch::Audit;
@@ -25,6 +26,8 @@ pub(super) struct Facts {
     pub(super) path: PathBuf,
     /// What SQLite says is wrong with the file.
     pub(super) damage: Vec<String>,
+    /// SQLite's version.
+    pub(super) sqlite: String,
     /// Where kept numbers differ from the rows.
     pub(super) audit: Audit,
     /// How the branch stands.
@@ -35,6 +38,8 @@ pub(super) struct Facts {
     pub(super) events: Vec<LogLine>,
     /// Whether a program runs the sync worker, or at least keeps others from it.
     pub(super) worker_holds_lock: bool,
+    /// The database's files and its folder where this user may not write them.
+    pub(super) read_only_files: Vec<PathBuf>,
     /// The database's files where a group shares them.
     pub(super) shared_files: Vec<SharedFile>,
     /// The room on the disk.
@@ -43,6 +48,8 @@ pub(super) struct Facts {
     pub(super) broker: String,
     /// Whether the line can be overheard.
     pub(super) broker_is_exposed: bool,
+    /// What the broker says to this branch.
+    pub(super) reached: Reached,
 }
 
 /// A file that several users share.
@@ -92,23 +99,37 @@ impl Finding {
 
 /// What the facts mean, in the order in which one would look.
 pub(super) fn of(facts: &Facts) -> Vec<Finding> {
-    let mut found = vec![file(facts), kept_numbers(facts), disk(facts)];
+    let mut found = vec![
+        file(&facts.path, &facts.damage),
+        sqlite(facts),
+        kept_numbers(facts),
+        disk(facts),
+    ];
     found.extend(permissions(facts));
-    found.extend([worker(facts), line(facts), clock(facts)]);
+    found.extend([worker(facts), line(facts), reach(facts), clock(facts)]);
     found.extend(databases(facts));
     found.extend(waiting(facts));
     found
 }
 
-fn file(facts: &Facts) -> Finding {
-    let path = facts.path.display();
-    if facts.damage.is_empty() {
+/// What SQLite finds of the file itself.
+pub(super) fn file(path: &Path, damage: &[String]) -> Finding {
+    let path = path.display();
+    if damage.is_empty() {
         return Finding::well(format!("{path} is sound."));
     }
     Finding::ill(
-        format!("{path} is damaged: {}", listed(&facts.damage)),
+        format!("{path} is damaged: {}", listed(damage)),
         "Copy it with its -wal and -shm before anything else. Then put the last backup in its place; sales that head office has acknowledged are there.",
     )
+}
+
+fn sqlite(facts: &Facts) -> Finding {
+    // A version that could damage the file would not have opened it.
+    Finding::well(format!(
+        "SQLite {} is safe for several programs on one file.",
+        facts.sqlite
+    ))
 }
 
 fn kept_numbers(facts: &Facts) -> Finding {
@@ -136,6 +157,20 @@ fn disk(facts: &Facts) -> Finding {
 }
 
 fn permissions(facts: &Facts) -> Option<Finding> {
+    if !facts.read_only_files.is_empty() {
+        let files: Vec<_> = facts
+            .read_only_files
+            .iter()
+            .map(|path| format!("'{}'", path.display()))
+            .collect();
+        return Some(Finding::ill(
+            format!("This user may not write {}: nothing can be saved.", files.join(" ")),
+            format!(
+                "As their owner: chmod u+w {0}; or give them to this user: chown \"$USER\" {0}",
+                files.join(" ")
+            ),
+        ));
+    }
     if facts.shared_files.is_empty() {
         return None;
     }
@@ -163,7 +198,8 @@ fn worker(facts: &Facts) -> Finding {
                 worker.pid
             ),
         ),
-        (true, _, _) => Finding::well("A sync worker is running."),
+        (true, _, Some(worker)) => Finding::well(format!("A sync worker is running (process {}).", worker.pid)),
+        (true, _, None) => Finding::well("A sync worker is running."),
         (false, _, _) => Finding::ill(
             "No sync worker is running, so nothing goes to head office.",
             "Open the screen with `branchline`, or run `branchline --headless branch`.",
@@ -208,6 +244,46 @@ fn line(facts: &Facts) -> Finding {
             Finding::well(format!("The line to {broker} is closed outside its hours (`hours`)."))
         }
         (LineState::Off, _) => Finding::well(format!("The line would go to {broker}.")),
+    }
+}
+
+fn reach(facts: &Facts) -> Finding {
+    let broker = &facts.broker;
+    match &facts.reached {
+        Reached::Yes => Finding::well(format!("The broker {broker} lets this branch in.")),
+        Reached::NotAsked(why) => Finding::ill(
+            format!("The broker {broker} could not be asked: {why}."),
+            "Mend the configuration.",
+        ),
+        Reached::No(trouble) => Finding::ill(
+            format!(
+                "Asked just now, {broker} does not let this branch in: {}.",
+                Text::english().link_trouble(*trouble)
+            ),
+            reach_remedy(*trouble),
+        ),
+    }
+}
+
+const fn reach_remedy(trouble: LinkTrouble) -> &'static str {
+    match trouble {
+        LinkTrouble::Unreachable => {
+            "Look whether this computer has a network, whether --amqp names the right host and port, and whether the broker runs there."
+        }
+        LinkTrouble::NotABroker => {
+            "Something else answers: log in to the guest network with a browser, or mend the port of --amqp."
+        }
+        LinkTrouble::LoginRefused => "Mend the user or the password of --amqp, or have the broker's user made anew.",
+        LinkTrouble::NotAllowed => {
+            "Have the broker's user given the rights of a branch, and look whether --amqp names the right virtual host."
+        }
+        LinkTrouble::Certificate => {
+            "Name the authority of the broker's certificate with --amqp-ca, or mend the host of --amqp."
+        }
+        LinkTrouble::NoHeadOffice => "Start head office on this broker once: it makes the place for sales.",
+        LinkTrouble::TimedOut | LinkTrouble::Lost | LinkTrouble::Closed => {
+            "The line is slow or breaks; try again, and look at the way to the broker. Sales wait here meanwhile."
+        }
     }
 }
 
@@ -267,6 +343,9 @@ const fn explanation(event: &LogEvent) -> Option<&'static str> {
             "Another database than before answers as head office. If head office was set up anew on purpose, start it with --replaces and the store id \
              of the old one; if not, find out who else answers on this broker.",
         ),
+        LogEvent::StoreReplaced { .. } => Some(
+            "Head office's database was replaced on purpose. All sales are sent to the new one by themselves; nothing need be done here.",
+        ),
         LogEvent::ForeignReceipt => Some(
             "Another program receives this branch's receipts, so each of the two misses some: find a second computer with this branch's code and \
              a database of its own, and stop it.",
@@ -323,7 +402,6 @@ fn listed(items: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::LinkTrouble;
     use crate::domain::ids::{BranchCode, LedgerId};
     use crate::domain::money::MoneySum;
     use crate::domain::read::WorkerStamp;
@@ -336,6 +414,7 @@ mod tests {
         Facts {
             path: "/data/TUNIS-01.db".into(),
             damage: Vec::new(),
+            sqlite: "3.53.2".into(),
             audit: Audit::default(),
             status: BranchStatus {
                 branch: BranchCode::parse("TUNIS-01").unwrap(),
@@ -359,10 +438,12 @@ mod tests {
             now: NOW,
             events: Vec::new(),
             worker_holds_lock: true,
+            read_only_files: Vec::new(),
             shared_files: Vec::new(),
             free_bytes: u64::MAX,
             broker: "hq.example:5671".into(),
             broker_is_exposed: false,
+            reached: Reached::Yes,
         }
     }
 
@@ -399,9 +480,16 @@ mod tests {
     #[test]
     fn each_trouble_is_told_with_its_remedy() {
         type Change = fn(&mut Facts);
-        let cases: [(Change, &str); 14] = [
+        let cases: [(Change, &str); 18] = [
             (|f| f.damage = vec!["row 3 missing".into()], "row 3 missing"),
             (|f| f.free_bytes = 3 << 20, "3 MB left"),
+            (|f| f.read_only_files = vec!["/data".into()], "may not write '/data'"),
+            (
+                |f| f.reached = Reached::No(LinkTrouble::LoginRefused),
+                "Mend the user or the password",
+            ),
+            (|f| f.reached = Reached::No(LinkTrouble::NotABroker), "guest network"),
+            (|f| f.reached = Reached::NotAsked("no password".into()), "no password"),
             (|f| f.worker_holds_lock = false, "--headless branch"),
             (
                 |f| f.status.worker = Some(stamp(LineState::Up, 40_000)),

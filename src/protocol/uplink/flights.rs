@@ -124,7 +124,7 @@ impl Uplink {
     /// Asks for the next batch if one may go.
     pub(super) fn pump(&mut self, now: Now, out: &mut Vec<Action>) {
         let open = matches!(self.link, Link::Up { blocked: false, .. }) && !self.stranger && self.version().is_some();
-        if open && self.waiting && !self.forming && self.flights.len() < self.window() {
+        if open && self.waiting && !self.forming && self.has_room() {
             self.forming = true;
             // The bits that named a hello in this same step must not name a batch.
             let id = BatchId::from_random(!now.luck);
@@ -135,12 +135,18 @@ impl Uplink {
         }
     }
 
-    /// How many batches may be out: one until a line that has failed twice in a row carries something again, so that nothing piles up before it.
-    fn window(&self) -> usize {
-        if self.link.failures() > 1 {
-            1
+    /// Whether one more batch may go. What lies in a broker for a silent HQ counts among all that are out, but is not in the way of what is new: if that broker was
+    /// wiped, only the answer to something new shows it.
+    fn has_room(&self) -> bool {
+        let count = |is: fn(&Stage) -> bool| self.flights.iter().filter(|flight| is(&flight.stage)).count();
+        let publishing = count(|stage| matches!(stage, Stage::Publishing { .. }));
+        let sent = count(|stage| matches!(stage, Stage::Sent { .. }));
+        // A line that has failed twice in a row gets one at a time until it carries something again, so that nothing piles up before it.
+        let fits = if self.link.failures() > 1 {
+            publishing == 0
         } else {
-            self.pace.window()
-        }
+            publishing + sent < self.pace.window()
+        };
+        fits && self.flights.len() < self.limits.window
     }
 }

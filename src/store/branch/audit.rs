@@ -13,7 +13,7 @@ use super::sums::{self, SumsRecord, SumsSql};
 use super::{ledgers, values};
 use crate::domain::money::MoneySum;
 use crate::domain::sync_state::SyncKind;
-use crate::store::StoreError;
+use crate::store::{StoreError, sqlite};
 
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -146,14 +146,20 @@ impl BranchDb {
         })
     }
 
+    /// The version of SQLite that this program was built with.
+    ///
+    /// # Errors
+    /// When the database can't be asked.
+    pub fn sqlite_version(&mut self) -> Result<String, StoreError> {
+        Ok(sql::<Text>("SELECT sqlite_version()").get_result(&mut self.conn)?)
+    }
+
     /// Asks SQLite to check the file itself; returns what is wrong with it, nothing if it is sound.
     ///
     /// # Errors
     /// When the database can't be read at all.
     pub fn integrity(&mut self) -> Result<Vec<String>, StoreError> {
-        let mut lines: Vec<String> = sql::<Text>("PRAGMA integrity_check").load(&mut self.conn)?;
-        lines.retain(|line| line != "ok");
-        Ok(lines)
+        sqlite::integrity(&mut self.conn)
     }
 }
 

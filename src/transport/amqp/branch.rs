@@ -67,6 +67,27 @@ impl BranchAmqp {
     }
 }
 
+impl BranchAmqp {
+    /// Looks whether the broker lets this branch in and has a place for its sales, within a bounded time; sends nothing, and takes no receipt from a worker that runs.
+    ///
+    /// # Errors
+    /// Why a session would fail, in a word.
+    pub async fn probe(&self) -> Result<(), LinkTrouble> {
+        let (_nothing, taken) = mpsc::channel(1);
+        let looking = async {
+            let line = self.route.dialer.dial(&format!("{} doctor", self.route.branch)).await?;
+            let found = Publisher::start(line.connection(), &self.route, Outbox::new(taken)).await;
+            let found = found.map(drop);
+            line.close().await;
+            found
+        };
+        match timeout(OPEN_LIMIT, looking).await {
+            Ok(found) => found.map_err(|failure| failure.trouble),
+            Err(_) => Err(LinkTrouble::TimedOut),
+        }
+    }
+}
+
 impl Transport for BranchAmqp {
     /// Must be called inside a tokio runtime.
     fn open(&self) -> Session {

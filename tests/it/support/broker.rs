@@ -11,6 +11,7 @@ use branchline::transport::amqp::Address;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The password of every branch that a test makes.
 pub(crate) const PASSWORD: &str = "sesame";
@@ -70,7 +71,17 @@ impl Broker {
         SHARED.get_or_init(Self::start)
     }
 
-    /// A broker for a test that kills, wipes or chokes it.
+    /// The broker that tests kill, wipe or choke, one after the other; it is started again where the last one left it dead.
+    pub(crate) async fn in_turn() -> MutexGuard<'static, Self> {
+        static VICTIM: OnceLock<Mutex<Broker>> = OnceLock::new();
+        let mut broker = VICTIM.get_or_init(|| Mutex::new(Self::start())).lock().await;
+        if !broker.is_alive() {
+            broker.restart();
+        }
+        broker
+    }
+
+    /// A broker for a test that needs it all the time.
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let authority = certify(&dir.path().join("tls"));
@@ -123,14 +134,19 @@ impl Broker {
     /// A virtual host that no other test uses.
     pub(crate) fn vhost(&self) -> Vhost {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        self.script().run("vhost", &[&name]);
-        Vhost {
-            name,
+        let vhost = Vhost {
+            name: format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed)),
             script: self.script(),
             ports: (self.ports.amqp, self.ports.amqps),
             authority: self.authority.clone(),
-        }
+        };
+        vhost.make();
+        vhost
+    }
+
+    fn is_alive(&mut self) -> bool {
+        let launcher = self.running.as_mut().map(|running| &mut running.launcher);
+        launcher.is_some_and(|launcher| matches!(launcher.try_wait(), Ok(None)))
     }
 
     /// Waits until the broker's own directory names a quorum queue: killed before that, it would forget how to lead it.
@@ -197,6 +213,11 @@ impl Drop for Broker {
 }
 
 impl Vhost {
+    /// Makes it on its broker: at first, and when the broker was wiped.
+    pub(crate) fn make(&self) {
+        self.script.run("vhost", &[&self.name]);
+    }
+
     /// The address for the administrator, as head office has it.
     pub(crate) fn admin(&self) -> Address {
         self.address("guest:guest", self.ports.0, "")

@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::luck::Luck;
+
 /// The largest piece that is carried at once.
 const PIECE: usize = 4096;
 
@@ -74,7 +76,7 @@ struct Line {
     up: AtomicU64,
     down: AtomicU64,
     open: AtomicUsize,
-    seed: AtomicU64,
+    luck: Luck,
 }
 
 impl Proxy {
@@ -90,7 +92,7 @@ impl Proxy {
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
             open: AtomicUsize::new(0),
-            seed: AtomicU64::new(seed),
+            luck: Luck::new(seed),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&line)));
         Self {
@@ -117,7 +119,7 @@ impl Proxy {
 
     /// Cuts all open connections after some more bytes, fewer than `bytes`; returns after how many.
     pub(crate) fn cut_within(&self, bytes: u64) -> u64 {
-        let after = self.line.random() % bytes;
+        let after = self.line.luck.below(bytes);
         self.line.fuse.send_replace(Some(after));
         after
     }
@@ -149,15 +151,6 @@ impl Drop for Proxy {
 }
 
 impl Line {
-    /// The next number of the seed's sequence (`SplitMix64`).
-    fn random(&self) -> u64 {
-        let step = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut z = self.seed.fetch_add(step, Ordering::Relaxed).wrapping_add(step);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     /// How much of a piece passes; a burnt fuse cuts behind it.
     fn pass(&self, length: usize) -> usize {
         let mut passes = length;
