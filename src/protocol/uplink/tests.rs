@@ -245,6 +245,27 @@ fn an_answer_ends_the_silence_and_what_was_lost_goes_again_at_once() {
 }
 
 #[test]
+fn what_lies_in_a_broker_for_a_silent_hq_is_not_in_the_way_of_what_is_new() {
+    let mut bench = Bench::up();
+    // As many as the line is trusted with at first.
+    (0..4).for_each(|_| bench.sell());
+    let lost = bench.published.clone();
+    bench.wait_until(31_000);
+    // The broker is wiped, and takes a while to come back.
+    for _ in 0..4 {
+        bench.feed(Event::LinkDown(LinkTrouble::Lost));
+        let at = bench.machine.wake_at().unwrap();
+        bench.wait_until(at.0);
+    }
+    bench.feed(Event::LinkUp);
+    bench.sell();
+    assert_eq!(bench.published.len(), 5, "what is new waits behind what is lost");
+    let new = bench.published[4];
+    bench.receipt(new, HQ);
+    assert_eq!(bench.dissolved, lost);
+}
+
+#[test]
 fn a_batch_that_later_ones_overtook_is_tried_again_with_a_wait() {
     let mut bench = Bench::up();
     bench.sell();
