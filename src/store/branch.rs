@@ -47,7 +47,7 @@ use diesel::sql_types::BigInt;
 use crate::domain::ids::{BranchCode, SaleId};
 use crate::domain::read::SaleRow;
 use crate::domain::sale::Sale;
-use crate::store::StoreError;
+use crate::store::{StoreError, sqlite};
 pub use audit::{Audit, Difference};
 pub use export::ExportError;
 pub use import::ImportProgress;
@@ -118,9 +118,9 @@ impl BranchDb {
     /// Runs one writing transaction with the kept totals at hand.
     fn write<T, E>(&mut self, work: impl FnOnce(&mut SqliteConnection, &mut Kept) -> Result<T, E>) -> Result<T, E>
     where
-        E: From<StoreError> + From<diesel::result::Error>,
+        E: From<StoreError>,
     {
-        self.conn.immediate_transaction(|conn| {
+        sqlite::in_turn(&mut self.conn, |conn| {
             let before = Kept::load(conn)?;
             let mut kept = before.clone();
             let result = work(conn, &mut kept)?;

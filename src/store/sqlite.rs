@@ -10,6 +10,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
@@ -88,6 +89,59 @@ pub(super) fn settle_in(conn: &mut SqliteConnection) -> Result<(), StoreError> {
             }
             done => return done,
         }
+    }
+}
+
+/// Runs a transaction that writes, as soon as nobody else does.
+///
+/// SQLite's own wait looks ever more rarely whether the other has finished, at last ten times a second, and so misses the short pauses of a worker or an import that
+/// write nearly all the time: a till waited for seconds. This one looks every millisecond, for as long.
+///
+/// # Errors
+/// When it was never this one's turn, when the work fails, or when the database does.
+pub(super) fn in_turn<T, E>(
+    conn: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<StoreError>,
+{
+    let patience = format!("PRAGMA busy_timeout = {BUSY_MS}");
+    let mut work = Some(work);
+    let mut tries = 0;
+    loop {
+        conn.batch_execute("PRAGMA busy_timeout = 0")
+            .map_err(StoreError::from)?;
+        let result = conn.immediate_transaction(|conn| {
+            conn.batch_execute(&patience)?;
+            let work = work.take().expect("once it has begun nothing is tried again");
+            work(conn).map_err(Failed::Work)
+        });
+        match result {
+            Ok(done) => return Ok(done),
+            Err(Failed::Work(error)) => return Err(error),
+            Err(Failed::Transaction(error)) => {
+                let error = StoreError::from(error);
+                if work.is_none() || !error.is_transient() || tries >= BUSY_MS {
+                    conn.batch_execute(&patience).map_err(StoreError::from)?;
+                    return Err(error.into());
+                }
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+/// What has failed: what was to be done in a transaction, or the transaction.
+enum Failed<E> {
+    Work(E),
+    Transaction(DieselError),
+}
+
+impl<E> From<DieselError> for Failed<E> {
+    fn from(error: DieselError) -> Self {
+        Self::Transaction(error)
     }
 }
 
@@ -205,7 +259,7 @@ fn check_sqlite(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenErro
 }
 
 /// A file that is no database at all is told apart from a database that is damaged.
-fn refine(error: diesel::result::Error, path: &Path) -> OpenError {
+fn refine(error: DieselError, path: &Path) -> OpenError {
     match StoreError::from(error) {
         StoreError::Damaged(source) if source.to_string().contains("not a database") => {
             OpenError::NotOurs { path: path.into() }
