@@ -74,7 +74,7 @@ impl Limits {
             hello_rest_ms: 3_600_000,
             refusals_ms: 3_600_000,
             window: 32,
-            batch_rows: 2_000,
+            batch_rows: 4_000,
             reconnect: Backoff {
                 first_ms: 1_000,
                 cap_ms: 60_000,

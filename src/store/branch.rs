@@ -127,9 +127,9 @@ impl BranchDb {
     /// Runs one writing transaction with the kept totals at hand.
     fn write<T, E>(&mut self, work: impl FnOnce(&mut SqliteConnection, &mut Kept) -> Result<T, E>) -> Result<T, E>
     where
-        E: From<StoreError> + From<diesel::result::Error>,
+        E: From<StoreError>,
     {
-        transaction::immediate(&mut self.conn, |conn| {
+        transaction::in_turn(&mut self.conn, |conn| {
             let before = Kept::load(conn)?;
             let mut kept = before.clone();
             let result = work(conn, &mut kept)?;

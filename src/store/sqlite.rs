@@ -11,6 +11,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
@@ -21,7 +22,7 @@ use super::{OpenError, StoreError};
 const OLDEST_SQLITE: &str = "3.51.3";
 
 /// How long a step waits for another program's transaction, in milliseconds.
-const BUSY_MS: u32 = 5_000;
+pub(super) const BUSY_MS: u32 = 5_000;
 
 /// How often the settings are tried, and how long is waited in between: as long as for any other step.
 const SETTLE_TRIES: u32 = 500;
@@ -227,7 +228,7 @@ fn check_sqlite(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenErro
 }
 
 /// A file that is no database at all is told apart from a database that is damaged.
-fn refine(error: diesel::result::Error, path: &Path) -> OpenError {
+fn refine(error: DieselError, path: &Path) -> OpenError {
     match StoreError::from(error) {
         StoreError::Damaged(source) if source.to_string().contains("not a database") => {
             OpenError::NotOurs { path: path.into() }

@@ -3,8 +3,14 @@
 //! When the disk is full or can't be read SQLite rolls the whole transaction back by itself; diesel's own rollback then fails because there is nothing left to roll
 //! back, and its error hides the first one. Who decides by errors must see the first. What errors mean is [`super::StoreError`]'s to say.
 
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
+
+use super::StoreError;
+use super::sqlite::BUSY_MS;
 
 /// Why a transaction, or a part of one, was not committed.
 #[derive(Debug)]
@@ -43,6 +49,39 @@ pub(super) fn try_immediate<T, E>(
     let mut cause = None;
     let result = conn.immediate_transaction(|conn| work(conn).map_err(|error| set_aside(&mut cause, error)));
     result.map_err(|error| failure(cause, error))
+}
+
+/// Runs a transaction that writes, as soon as nobody else does.
+///
+/// SQLite's own wait looks ever more rarely whether the other has finished, at last ten times a second, and so misses the short pauses of a worker or an import that
+/// write nearly all the time: a till waited for seconds. This one looks every millisecond, for as long.
+pub(super) fn in_turn<T, E: From<StoreError>>(
+    conn: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let patience = format!("PRAGMA busy_timeout = {BUSY_MS}");
+    let mut work = Some(work);
+    let mut tries = 0;
+    loop {
+        conn.batch_execute("PRAGMA busy_timeout = 0")
+            .map_err(StoreError::from)?;
+        let result = try_immediate(conn, |conn| {
+            conn.batch_execute(&patience).map_err(StoreError::from)?;
+            let work = work.take().expect("once it has begun nothing is tried again");
+            work(conn)
+        });
+        let error = match result {
+            Ok(done) => return Ok(done),
+            Err(Failure::Undone(cause) | Failure::Lost(cause, _)) => return Err(cause),
+            Err(Failure::Itself(error)) => StoreError::from(error),
+        };
+        if work.is_none() || !error.is_transient() || tries >= BUSY_MS {
+            conn.batch_execute(&patience).map_err(StoreError::from)?;
+            return Err(error.into());
+        }
+        tries += 1;
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Runs a part of a transaction that can be undone alone.

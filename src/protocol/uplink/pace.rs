@@ -4,6 +4,8 @@
 const FIRST_ROWS: u32 = 250;
 /// A batch that the broker confirms within this many milliseconds could have been larger.
 const QUICK_MS: u64 = 500;
+/// So many times as large is the next batch on a line that could take more: even if it takes as many times as long, it isn't slow.
+const GROWTH: u32 = 4;
 /// A batch that takes longer than this many milliseconds should have been smaller.
 const SLOW_MS: u64 = 4_000;
 /// Batches that are out at once on a slow line.
@@ -38,10 +40,11 @@ impl Pace {
     /// The broker took this long, in milliseconds, to confirm a batch of this many rows.
     pub(super) fn confirmed(&mut self, rows: u32, millis: u64) {
         if millis <= QUICK_MS {
-            self.window = (self.window * 2).min(self.max_window);
-            // A small batch on a quick line says nothing about large ones.
-            if rows >= self.rows {
-                self.rows = self.rows.saturating_mul(2).min(self.max_rows);
+            if self.rows >= self.max_rows {
+                self.window = (self.window * 2).min(self.max_window);
+            } else if rows >= self.rows {
+                // First larger batches, then more of them: large ones take fewer bytes a sale. A small batch on a quick line says nothing about large ones.
+                self.rows = self.rows.saturating_mul(GROWTH).min(self.max_rows);
             }
         } else if millis > SLOW_MS {
             self.window = SLOW_WINDOW.min(self.max_window);
@@ -53,5 +56,33 @@ impl Pace {
     pub(super) fn broken(&mut self) {
         self.rows = (self.rows / 2).max(FIRST_ROWS.min(self.max_rows) / 5).max(1);
         self.window = (self.window / 2).max(SLOW_WINDOW).min(self.max_window);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_quick_line_batches_grow_first_and_then_their_number() {
+        let mut pace = Pace::new(4_000, 32);
+        let mut steps = Vec::new();
+        while pace.window() < 32 {
+            pace.confirmed(pace.batch_rows(), QUICK_MS);
+            steps.push((pace.batch_rows(), pace.window()));
+        }
+        assert_eq!(steps, [(1_000, 4), (4_000, 4), (4_000, 8), (4_000, 16), (4_000, 32)]);
+    }
+
+    #[test]
+    fn a_small_batch_says_nothing_about_large_ones() {
+        let mut pace = Pace::new(4_000, 32);
+        pace.confirmed(10, 1);
+        assert_eq!((pace.batch_rows(), pace.window()), (250, 4));
+    }
+
+    #[test]
+    fn a_batch_that_was_quick_is_not_slow_when_it_has_grown() {
+        assert!(QUICK_MS * u64::from(GROWTH) <= SLOW_MS);
     }
 }

@@ -102,3 +102,10 @@ pub(super) fn region(conn: &mut SqliteConnection, name: &str, sale: i64) -> Resu
     .int(sale)
     .get_result(conn)?)
 }
+
+/// The name of a region that has this number.
+pub(super) fn region_name(conn: &mut SqliteConnection, no: i64) -> Result<String, StoreError> {
+    Ok(sql::<Text>("SELECT name FROM regions WHERE no = ?")
+        .int(no)
+        .get_result(conn)?)
+}

@@ -32,7 +32,7 @@ impl BranchDb {
     /// When the database can't be written.
     pub fn keep_draft(&mut self, draft: &KeptDraft) -> Result<(), StoreError> {
         let row = columns(draft);
-        transaction::immediate(&mut self.conn, |conn| {
+        transaction::in_turn(&mut self.conn, |conn| {
             diesel::insert_into(drafts::table)
                 .values(&row)
                 .on_conflict(drafts::screen)
@@ -58,7 +58,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written.
     pub fn drop_draft(&mut self, screen: &str) -> Result<(), StoreError> {
-        transaction::immediate(&mut self.conn, |conn| drop(conn, Some(screen)))
+        transaction::in_turn(&mut self.conn, |conn| drop(conn, Some(screen)))
     }
 
     /// Takes over the newest draft of a screen that is no longer alive: it belongs to `screen` from now on, so it is offered once. A screen that has a draft of
@@ -67,7 +67,7 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be written.
     pub fn adopt_draft(&mut self, alive: &dyn Fn(&str) -> bool, screen: &str) -> Result<Option<KeptDraft>, StoreError> {
-        transaction::immediate(&mut self.conn, |conn| {
+        transaction::in_turn(&mut self.conn, |conn| {
             let newest_first = drafts::table.order(drafts::kept_at.desc()).load::<DraftRow>(conn)?;
             if newest_first.iter().any(|row| row.screen == screen) {
                 return Ok(None);

@@ -70,10 +70,6 @@ pub(super) fn numbered(conn: &mut SqliteConnection, no: i64) -> Result<Ledger, S
     ledger(ledgers::table.find(no).first(conn)?)
 }
 
-pub(super) fn named(conn: &mut SqliteConnection, id: LedgerId) -> Result<Ledger, StoreError> {
-    find(conn, id)?.ok_or_else(|| StoreError::nonsense(format!("a sale of ledger {id}, which is not there")))
-}
-
 pub(super) fn find(conn: &mut SqliteConnection, id: LedgerId) -> Result<Option<Ledger>, StoreError> {
     let record: Option<LedgerRecord> = ledgers::table
         .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))

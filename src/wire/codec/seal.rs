@@ -1,7 +1,9 @@
 //! Packing a body behind its envelope, and the checksum behind both.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
+use zstd::bulk::Compressor;
 use zstd::zstd_safe;
 
 use super::{EncodeError, Flaw, MAX_BODY_BYTES};
@@ -25,7 +27,7 @@ pub(super) fn seal(mut message: Vec<u8>, sections: &Sections<'_>) -> Result<Vec<
         let packed = if section.len() < MIN_PACKED {
             None
         } else {
-            let frame = zstd::bulk::compress(section, LEVEL).map_err(|_| EncodeError::Packing)?;
+            let frame = pack(section)?;
             (frame.len() < section.len()).then_some(frame)
         };
         let bytes = packed.as_deref().unwrap_or(section);
@@ -38,6 +40,21 @@ pub(super) fn seal(mut message: Vec<u8>, sections: &Sections<'_>) -> Result<Vec<
     let checksum = checksum(&message);
     message.extend_from_slice(&checksum);
     Ok(message)
+}
+
+thread_local! {
+    /// Made once for each thread, because what it works in is large: with a new one for each message, much of the time goes into clearing it.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn pack(section: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    PACKER.with_borrow_mut(|packer| {
+        let packer = match packer {
+            Some(packer) => packer,
+            None => packer.insert(Compressor::new(LEVEL).map_err(|_| EncodeError::Packing)?),
+        };
+        packer.compress(section).map_err(|_| EncodeError::Packing)
+    })
 }
 
 /// Takes the sections out of `sealed`, the part of `message` behind the envelope.

@@ -1,20 +1,24 @@
 //! Making a batch: the oldest waiting rows of one ledger go from the outbox into it, in one transaction.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
+use super::super::dictionary;
 use super::super::kept::Kept;
-use super::super::ledgers;
+use super::super::ledgers::{self, Ledger};
 use super::super::place::MAX_BATCH_ROWS;
-use super::super::sales;
 use super::super::statement::sql;
 use super::super::values;
 use super::batch::{self, StoredRun};
 use crate::domain::event::Sales;
-use crate::domain::ids::{BatchId, BranchCode};
+use crate::domain::ids::{BatchId, BranchCode, LedgerId};
 use crate::domain::money::MoneySum;
-use crate::domain::sale::Sale;
+use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::sync_state::SyncKind;
+use crate::domain::time::UtcMillis;
 use crate::protocol::Now;
 use crate::protocol::journal::{Formed, Outline};
 use crate::protocol::message::Batch;
@@ -24,7 +28,6 @@ use crate::store::StoreError;
 #[derive(Debug)]
 struct Waiting {
     sale: Sale,
-    day: String,
     attempt: i64,
     last_acked: i64,
     counted: bool,
@@ -33,8 +36,26 @@ struct Waiting {
     after_gap: bool,
 }
 
-type WaitingRecord = (String, i64, i64, bool, Option<i64>, sales::SaleRecord);
-type WaitingSql = (Text, BigInt, BigInt, Bool, Nullable<BigInt>, sales::SaleSql);
+/// A row that waits, as it is read: what the outbox says of it, and its sale.
+type WaitingRecord = ((i64, i64, bool, Option<i64>), SaleRecord);
+type WaitingSql = ((BigInt, BigInt, Bool, Nullable<BigInt>), SaleSql);
+
+/// A sale by the numbers of its ledger and its region, which are nearly always those of the row before; see [`sales::SaleRecord`] for the columns.
+type SaleRecord = (i64, i64, i64, String, String, i64, i64, i64, i64, i64, i64, Option<i64>);
+type SaleSql = (
+    BigInt,
+    BigInt,
+    BigInt,
+    Text,
+    Text,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+);
 
 pub(super) fn form(
     conn: &mut SqliteConnection,
@@ -44,16 +65,17 @@ pub(super) fn form(
     max_rows: u32,
     now: Now,
 ) -> Result<Option<Formed>, StoreError> {
-    let rows = take(waiting(conn, max_rows.min(MAX_BATCH_ROWS))?);
-    let Some(first) = rows.first() else {
+    let waiting = waiting(conn, max_rows.min(MAX_BATCH_ROWS))?;
+    let Some((_, (_, ledger_no, ..))) = waiting.first() else {
         return Ok(None);
     };
-    let ledger = first.sale.ledger;
+    let ledger = ledgers::numbered(conn, *ledger_no)?;
+    let rows = take(conn, waiting, &ledger)?;
     leave_outbox(conn, &rows)?;
-    let outline = insert(conn, kept, id, &rows, now)?;
+    let outline = insert(conn, kept, id, &ledger, &rows, now)?;
     let batch = Batch {
         branch: branch.clone(),
-        ledger,
+        ledger: ledger.id,
         id,
         sales: rows.into_iter().map(|row| row.sale).collect(),
     };
@@ -61,57 +83,76 @@ pub(super) fn form(
 }
 
 /// The first rows of the outbox.
-fn waiting(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<Waiting>, StoreError> {
-    sql::<WaitingSql>(format!(
-        "SELECT o.day, o.attempt, o.last_acked, o.counted, o.cap, {} FROM outbox o CROSS JOIN sales s ON s.id = o.id {} ORDER BY o.day, o.id LIMIT ?",
-        sales::COLUMNS,
-        sales::JOINED
-    ))
-    .int(i64::from(limit))
-    .load::<WaitingRecord>(conn)?
-    .into_iter()
-    .map(|(day, attempt, last_acked, counted, cap, record)| {
-        Ok(Waiting {
-            sale: sales::sale(record)?,
-            day,
+fn waiting(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<WaitingRecord>, StoreError> {
+    let rows = sql::<WaitingSql>(
+        "SELECT o.attempt, o.last_acked, o.counted, o.cap, s.id, s.ledger_no, s.revision, s.date, p.name, s.region_no, s.qty, s.cost, s.tax, \
+           s.created_at, s.updated_at, s.deleted_at \
+         FROM outbox o CROSS JOIN sales s ON s.id = o.id CROSS JOIN products p ON p.no = s.product_no ORDER BY o.day, o.id LIMIT ?",
+    );
+    Ok(rows.int(i64::from(limit)).load(conn)?)
+}
+
+/// Of the waiting rows those of this ledger, as many as the cap of each of them allows.
+fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledger) -> Result<Vec<Waiting>, StoreError> {
+    let mut taken = Vec::with_capacity(waiting.len());
+    let mut regions = BTreeMap::new();
+    let mut room = i64::MAX;
+    let mut gap = false;
+    for ((attempt, last_acked, counted, cap), record) in waiting {
+        let (_, ledger_no, _, _, _, region_no, ..) = record;
+        if ledger_no != ledger.no {
+            gap = true;
+            continue;
+        }
+        room = room.min(cap.unwrap_or(i64::MAX));
+        if taken.len() as u64 >= room.unsigned_abs() {
+            break;
+        }
+        let region = match regions.entry(region_no) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(dictionary::region_name(conn, region_no)?),
+        };
+        taken.push(Waiting {
+            sale: sale(record, ledger.id, region)?,
             attempt,
             last_acked,
             counted,
             cap,
-            after_gap: false,
-        })
-    })
-    .collect()
+            after_gap: std::mem::take(&mut gap),
+        });
+    }
+    Ok(taken)
 }
 
-/// Of the waiting rows those of the first one's ledger, as many as the cap of each of them allows.
-fn take(waiting: Vec<Waiting>) -> Vec<Waiting> {
-    let mut taken: Vec<Waiting> = Vec::with_capacity(waiting.len());
-    let mut room = i64::MAX;
-    let mut gap = false;
-    for mut row in waiting {
-        if taken.first().is_some_and(|first| first.sale.ledger != row.sale.ledger) {
-            gap = true;
-            continue;
-        }
-        room = room.min(row.cap.unwrap_or(i64::MAX));
-        if taken.len() as u64 >= room.unsigned_abs() {
-            break;
-        }
-        row.after_gap = std::mem::take(&mut gap);
-        taken.push(row);
-    }
-    taken
+fn sale(record: SaleRecord, ledger: LedgerId, region: &str) -> Result<Sale, StoreError> {
+    let (id, _, revision, date, product, _, qty, cost, tax, created_at, updated_at, deleted_at) = record;
+    Ok(Sale {
+        id: values::sale_id(id)?,
+        ledger,
+        revision: values::revision(revision)?,
+        content: SaleContent {
+            date: values::date(&date)?,
+            product,
+            region: region.to_owned(),
+            qty: values::count(qty)?,
+            cost: values::money(cost)?,
+            tax: values::money(tax)?,
+        },
+        created_at: UtcMillis(created_at),
+        updated_at: UtcMillis(updated_at),
+        deleted_at: deleted_at.map(UtcMillis),
+    })
 }
 
 /// Deletes rows from the outbox by ranges: within a day nothing lies between two that follow each other.
 fn leave_outbox(conn: &mut SqliteConnection, rows: &[Waiting]) -> Result<(), StoreError> {
-    for range in rows.chunk_by(|one, next| one.day == next.day && !next.after_gap) {
+    let day = |row: &Waiting| row.sale.content.date.date();
+    for range in rows.chunk_by(|one, next| day(one) == day(next) && !next.after_gap) {
         let (Some(first), Some(last)) = (range.first(), range.last()) else {
             continue;
         };
         sql::<()>("DELETE FROM outbox WHERE day = ? AND id BETWEEN ? AND ?")
-            .text(&first.day)
+            .text(&day(first).to_string())
             .int(first.sale.id.get())
             .int(last.sale.id.get())
             .execute(conn)?;
@@ -123,10 +164,10 @@ fn insert(
     conn: &mut SqliteConnection,
     kept: &mut Kept,
     id: BatchId,
+    ledger: &Ledger,
     rows: &[Waiting],
     now: Now,
 ) -> Result<Outline, StoreError> {
-    let ledger = ledgers::named(conn, rows[0].sale.ledger)?;
     let mut standing = ledger.standing.clone();
     standing.unanswered += rows.iter().filter(|row| !row.counted).count() as u64;
     ledgers::stand(conn, ledger.no, &standing)?;

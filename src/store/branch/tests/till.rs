@@ -1,5 +1,9 @@
 //! The till: ids, edits, voids and sums.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::super::fixture::{Fixture, all_stored, at, id, lantern, receipt, revision};
@@ -186,5 +190,39 @@ fn each_change_writes_its_line_in_the_log() {
             LogEvent::Edited(first.id, revision(2)),
             LogEvent::Voided(first.id, revision(3))
         ]
+    );
+}
+
+#[test]
+fn a_till_gets_its_turn_beside_somebody_who_hardly_ever_pauses() {
+    const SALES: u32 = 10;
+    let mut branch = Fixture::new();
+    let path = branch.db.path().to_owned();
+    let (stop, rounds) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut busy = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+            busy.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                busy.batch_execute("BEGIN IMMEDIATE").unwrap();
+                std::thread::park_timeout(Duration::from_millis(20));
+                busy.batch_execute("COMMIT").unwrap();
+                rounds.fetch_add(1, Ordering::Relaxed);
+                std::thread::park_timeout(Duration::from_millis(2));
+            }
+        });
+        while rounds.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        for _ in 0..SALES {
+            branch.sell();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    // With SQLite's own wait it is ten times as many.
+    let rounds = rounds.load(Ordering::Relaxed);
+    assert!(
+        rounds < 5 * SALES,
+        "{SALES} sales waited for {rounds} transactions of somebody else"
     );
 }

@@ -23,6 +23,9 @@ const STEP_LIMIT: Duration = Duration::from_secs(30);
 /// How many receipts the broker sends ahead.
 const PREFETCH: u16 = 64;
 
+/// The consumer's name on its channel. The broker repeats it before each receipt, and would choose a longer one.
+const CONSUMER: &str = "r";
+
 /// The wait before the queue is looked for again: doubled each time, and short again after a confirm, because HQ declares the queue when it has our message.
 const LOOK_AGAIN_FIRST: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_CAP: Duration = Duration::from_secs(30);
@@ -78,7 +81,7 @@ impl<'a> Receipts<'a> {
         let what = format!("reading the queue {}", self.queue);
         let consuming = channel.basic_consume(
             self.queue.as_str().into(),
-            "".into(),
+            CONSUMER.into(),
             BasicConsumeOptions::default(),
             arguments,
         );

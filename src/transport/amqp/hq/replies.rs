@@ -1,10 +1,11 @@
 //! Receipts on their way to the branches. One that can't be delivered is tried once more and then left: the branch asks again, and no branch holds up
 //! another.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use tokio::time::timeout;
@@ -13,10 +14,13 @@ use super::super::dial::Line;
 use super::super::failure::{Failure, Stage, within};
 use super::declare::declare_receipts;
 use crate::domain::ids::BranchCode;
-use crate::transport::{Reply, message_id_text};
+use crate::transport::Reply;
 use crate::wire::topology;
 
 const STEP_LIMIT: Duration = Duration::from_secs(30);
+
+/// How many queues are declared at once when many branches are new to this session: one after the other, most of the time would go into waiting for the broker.
+const DECLARED_AT_ONCE: usize = 32;
 
 /// How long the broker may take to confirm a group of receipts.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
@@ -87,13 +91,19 @@ impl Replies {
     }
 
     async fn declare(&mut self, replies: &[&Reply]) -> Result<(), Failure> {
-        for reply in replies {
-            if !self.declared.contains(&reply.branch) {
-                // If it is refused, an older queue of that name may be there and do.
-                declare_receipts(self.line.connection(), &reply.branch).await?;
-                self.declared.insert(reply.branch.clone());
-            }
-        }
+        let named: BTreeSet<BranchCode> = replies.iter().map(|reply| reply.branch.clone()).collect();
+        let new: Vec<BranchCode> = named
+            .into_iter()
+            .filter(|branch| !self.declared.contains(branch))
+            .collect();
+        let connection = self.line.connection();
+        // If one is refused, an older queue of that name may be there and do.
+        let declaring = stream::iter(new).map(|branch| async move {
+            declare_receipts(connection, &branch).await?;
+            Ok::<_, Failure>(branch)
+        });
+        let declared: Vec<BranchCode> = declaring.buffer_unordered(DECLARED_AT_ONCE).try_collect().await?;
+        self.declared.extend(declared);
         Ok(())
     }
 
@@ -126,9 +136,8 @@ impl Replies {
     }
 
     async fn begin(&self, reply: &Reply) -> lapin::Result<PublisherConfirm> {
-        let properties = BasicProperties::default()
-            .with_delivery_mode(DURABLE)
-            .with_message_id(message_id_text(reply.id).into());
+        // Without a message id: the line of a branch may be paid for by the byte, and what is answered stands in the envelope.
+        let properties = BasicProperties::default().with_delivery_mode(DURABLE);
         let options = BasicPublishOptions {
             mandatory: true,
             ..BasicPublishOptions::default()

@@ -1,0 +1,302 @@
+//! The screen, in a terminal of its own: how soon it is there, how soon it answers a key, and what it costs when nothing happens.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use crate::Bench;
+use crate::drain::Backlog;
+use crate::place::{BRANCH, Place, Usage, look, till};
+use crate::raw::milliseconds;
+use crate::report::{Figure, Report, Target, percentile, thousands};
+use crate::support::broker::{PASSWORD, Vhost};
+
+/// The end of a frame that the terminal shows at once.
+const FRAME_END: &[u8] = b"\x1b[?2026l";
+/// For how long nothing must come for the screen to be still: longer than it waits between two frames.
+const STILL: Duration = Duration::from_millis(120);
+/// How long a screen may take that is to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the program is started, and how often each key is pressed.
+const STARTS: usize = 7;
+const PRESSES: usize = 25;
+/// How long the idle screen is watched.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// The program on a terminal of 100 columns and 28 lines.
+struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    output: Receiver<(Instant, Vec<u8>)>,
+    parser: vt100::Parser,
+    began: Instant,
+}
+
+impl Terminal {
+    fn start(place: &Place, db: &str, url: &str) -> Self {
+        let size = PtySize {
+            rows: 28,
+            cols: 100,
+            ..PtySize::default()
+        };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_branchline"));
+        command.env_clear();
+        command.env("HOME", place.file(""));
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        command.env("BRANCHLINE_AMQP", url);
+        command.args(["--branch", BRANCH, "--db"]);
+        command.arg(place.file(db));
+        let mut reader = pair.master.try_clone_reader().expect("a terminal can be read");
+        let keys = pair.master.take_writer().expect("a terminal can be written to");
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            while let Ok(read @ 1..) = reader.read(&mut buffer) {
+                if sender.send((Instant::now(), buffer[..read].to_vec())).is_err() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        Self {
+            child,
+            master: pair.master,
+            keys,
+            output,
+            parser: vt100::Parser::new(28, 100, 0),
+            began,
+        }
+    }
+
+    /// Waits until the screen shows a text; returns when that came.
+    fn shows(&mut self, text: &str) -> Duration {
+        loop {
+            let (at, bytes) = self.output.recv_timeout(PATIENCE).expect("the screen comes");
+            self.parser.process(&bytes);
+            if self.parser.screen().contents().contains(text) {
+                return at - self.began;
+            }
+        }
+    }
+
+    /// Waits until nothing more comes; returns how many bytes came.
+    fn is_still(&mut self) -> usize {
+        let mut came = 0;
+        loop {
+            match self.output.recv_timeout(STILL) {
+                Ok((_, bytes)) => {
+                    came += bytes.len();
+                    self.parser.process(&bytes);
+                }
+                Err(RecvTimeoutError::Timeout) => return came,
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the screen is gone: {}", self.parser.screen().contents())
+                }
+            }
+        }
+    }
+
+    /// Presses a key on a screen that is still; returns how long its frame took, in milliseconds. `None`: there was nothing to draw.
+    fn press(&mut self, key: &str) -> Option<f64> {
+        self.is_still();
+        let began = Instant::now();
+        self.keys.write_all(key.as_bytes()).expect("the terminal takes keys");
+        self.keys.flush().expect("the terminal takes keys");
+        let mut came = Vec::new();
+        while let Ok((at, bytes)) = self.output.recv_timeout(STILL * 4) {
+            self.parser.process(&bytes);
+            came.extend(bytes);
+            if came.windows(FRAME_END.len()).any(|window| window == FRAME_END) {
+                return Some(milliseconds(at - began));
+            }
+        }
+        None
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.process_id().expect("the program runs")
+    }
+
+    fn quit(mut self) {
+        self.is_still();
+        self.keys.write_all(b"\x11").expect("the terminal takes keys");
+        self.child.wait().expect("the program ends");
+        drop(self.master);
+    }
+}
+
+pub(crate) fn measure(bench: &Bench, backlog: &Backlog, report: &mut Report) {
+    let nowhere = "amqp://127.0.0.1:1";
+    first_row(backlog, nowhere, report);
+    keys(backlog, nowhere, report);
+    idle(bench, backlog, report);
+}
+
+/// Something of the sale that was entered last, as the table shows it.
+fn newest(backlog: &Backlog) -> String {
+    let sale = look(&backlog.place, backlog.db).last_sale();
+    let sale = sale.expect("the database can be read").expect("there are sales");
+    sale.content.product.chars().take(12).collect()
+}
+
+/// Drops what the system remembers of the database's file.
+fn forget(backlog: &Backlog) {
+    let file = File::open(backlog.place.file(backlog.db)).expect("the database is there");
+    file.sync_all().expect("the disk takes it");
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("the system forgets files");
+}
+
+fn first_row(backlog: &Backlog, url: &str, report: &mut Report) {
+    let text = newest(backlog);
+    for (how, cold, most) in [
+        ("its file in memory", false, Target::AtMost(100.0)),
+        ("its file on the disk only", true, Target::AtMost(100.0)),
+    ] {
+        let mut took: Vec<f64> = (0..STARTS)
+            .map(|_| {
+                if cold {
+                    forget(backlog);
+                }
+                let mut terminal = Terminal::start(&backlog.place, backlog.db, url);
+                let shown = milliseconds(terminal.shows(&text));
+                terminal.quit();
+                shown
+            })
+            .collect();
+        report.add(Figure {
+            what: format!("first row on the screen, cold start, {how}"),
+            value: percentile(&mut took, 0.5),
+            unit: "ms",
+            target: most,
+            baseline: format!("longest {} ms", thousands(percentile(&mut took, 1.0))),
+            source: format!(
+                "median of {STARTS} starts in a pseudo-terminal, from spawn to the newest of {} sales",
+                backlog.rows
+            ),
+        });
+    }
+}
+
+fn keys(backlog: &Backlog, url: &str, report: &mut Report) {
+    let mut terminal = Terminal::start(&backlog.place, backlog.db, url);
+    terminal.shows(&newest(backlog));
+    let [page_up, page_down, down, end, home] = ["\x1b[5~", "\x1b[6~", "\x1b[B", "\x1b[F", "\x1b[H"];
+    let paging = [page_down, down, end, page_up, home].map(|key| [key; PRESSES]);
+    // Find as you type, and each order of the table.
+    let finding = ["/", "l", "a", "n", "t", "e", "r", "n", "\r", page_down, "x"];
+    let sorting = ["o", end, "o", page_down, "o", end, "o", home];
+    let mut slowest = (0.0, "");
+    let mut took = Vec::new();
+    for key in paging.as_flattened().iter().chain(&finding).chain(&sorting) {
+        let Some(frame) = terminal.press(key) else { continue };
+        took.push(frame);
+        if frame > slowest.0 {
+            slowest = (frame, key);
+        }
+    }
+    let large = Usage::of(terminal.pid());
+    terminal.quit();
+    report.add(Figure {
+        what: "key to frame, p99".into(),
+        value: percentile(&mut took, 0.99),
+        unit: "ms",
+        target: Target::AtMost(16.0),
+        baseline: format!(
+            "p50 {} ms, longest {} ms, for {}",
+            thousands(percentile(&mut took, 0.5)),
+            thousands(slowest.0),
+            slowest.1.escape_debug()
+        ),
+        source: format!(
+            "{} keys in a pseudo-terminal on {} sales: paging, both ends, finding, sorting",
+            took.len(),
+            backlog.rows
+        ),
+    });
+    let place = Place::new();
+    drop(till(&place, "branch.db"));
+    let mut terminal = Terminal::start(&place, "branch.db", url);
+    terminal.shows(BRANCH);
+    terminal.is_still();
+    let small = Usage::of(terminal.pid());
+    terminal.quit();
+    report.add(Figure {
+        what: "memory of the screen above that on an empty database".into(),
+        value: large.peak_mb - small.peak_mb,
+        unit: "MB",
+        target: Target::AtMost(20.0),
+        baseline: format!("{} and {} MB", thousands(large.peak_mb), thousands(small.peak_mb)),
+        source: format!("VmHWM with {} sales after the keys, and with none", backlog.rows),
+    });
+}
+
+fn idle(bench: &Bench, backlog: &Backlog, report: &mut Report) {
+    let vhost: Vhost = bench.broker.vhost();
+    let hq = backlog.place.head_office(&bench.runtime, &vhost, &[]);
+    let _ = vhost.branch(BRANCH);
+    let url = vhost.url(&format!("{BRANCH}:{PASSWORD}"), vhost.port(), "");
+    let mut terminal = Terminal::start(&backlog.place, backlog.db, &url);
+    terminal.shows(&newest(backlog));
+    // Until the session is open and the hello answered.
+    std::thread::sleep(Duration::from_secs(5));
+    terminal.is_still();
+    let before = (Instant::now(), spent(terminal.pid()));
+    let mut bytes = 0;
+    while before.0.elapsed() < IDLE {
+        bytes += terminal.is_still();
+    }
+    let (took, (cpu, switches)) = (before.0.elapsed().as_secs_f64(), spent(terminal.pid()));
+    let (cpu, switches) = (cpu - before.1.0, switches - before.1.1);
+    terminal.quit();
+    hq.stop();
+    let source = format!(
+        "{took:.0} s in step on {} sales, on a pseudo-terminal with an open session: {bytes} bytes drawn",
+        backlog.rows
+    );
+    report.add(Figure {
+        what: "CPU of an idle branch with a screen".into(),
+        value: cpu / took * 100.0,
+        unit: "% of a core",
+        target: Target::AtMost(0.1),
+        baseline: format!("{} ms", thousands(cpu * 1_000.0)),
+        source: source.clone(),
+    });
+    report.add(Figure {
+        what: "wake-ups of an idle branch with a screen".into(),
+        value: switches as f64 / took,
+        unit: "/s",
+        target: Target::None,
+        baseline: "the clock's tick and the database's version once a second".into(),
+        source,
+    });
+}
+
+/// CPU seconds and voluntary context switches of all threads that are there.
+fn spent(pid: u32) -> (f64, u64) {
+    let (mut nanos, mut switches) = (0_u64, 0_u64);
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))
+        .expect("the program runs")
+        .flatten()
+    {
+        let read = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+        let ran = read("schedstat");
+        nanos += ran
+            .split_whitespace()
+            .next()
+            .and_then(|word| word.parse::<u64>().ok())
+            .unwrap_or(0);
+        let status = read("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        switches += line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0);
+    }
+    (nanos as f64 / 1e9, switches)
+}
