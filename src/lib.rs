@@ -38,6 +38,21 @@
 //! loss. A row is acked only by HQ's receipt for that very revision. One bad sale never holds up the others. A copied or restored database, on either side, is noticed by its
 //! marks and counts ([`protocol::lineage`]) and healed. "In step" is computed from rows. Nothing at the counter waits for the network.
 //!
+//! What defends each promise of the README (a test holds this table to what there is). The models in `tests/it/model.rs` and the simulation in `tests/it/simulation.rs` try to break 1 to 8 all at once.
+//!
+//! | promise | tests made for it |
+//! | --- | --- |
+//! | 1 saved is saved | `what_add_calls_saved_survives_being_killed_at_any_moment`, `commits_are_on_the_disk_before_they_are_told` |
+//! | 2 once in effect | `kills_of_both_sides_in_mid_transfer_lose_and_double_nothing`, `a_repeated_batch_is_receipted_again_and_stored_once`, `any_batches_come_to_what_row_by_row_comes_to` |
+//! | 3 acked by a receipt alone | `a_batch_is_committed_then_answered_then_acked`, `receipts_of_other_databases_ack_nothing`, `a_receipt_cannot_ack_what_its_batch_did_not_carry` |
+//! | 4 late receipts do no harm | `late_receipt_leaves_the_edit_pending`, `an_old_timer_cannot_undo_an_ack`, `a_repeated_receipt_changes_nothing` |
+//! | 5 one bad sale | `one_bad_sale_does_not_hold_up_the_others_and_flows_again_when_mended`, `an_unreadable_batch_is_halved_down_to_the_row_that_is_rejected`, `what_cannot_be_read_is_answered_and_quarantined_and_what_is_too_new_only_answered` |
+//! | 6 conflicts | `another_content_under_one_revision_is_a_conflict_that_is_kept_once`, `the_same_key_with_another_content_is_a_conflict_and_ends_as_the_operator_says` |
+//! | 7 copied, restored, replaced | `an_hq_that_was_restored_is_noticed_though_its_count_has_caught_up`, `a_copied_branch_and_a_restored_hq_at_once_are_told_apart`, `another_store_at_hq_has_everything_sent_again`, `a_stranger_is_told_nothing_more` |
+//! | 8 no false green | `the_database_does_what_the_model_does`, `hq_restored_is_noticed_though_its_count_has_caught_up`, `what_hq_forgot_of_an_older_ledger_goes_again` |
+//! | 9 nothing waits for the network | `a_branch_sells_on_without_a_broker_and_catches_up_by_itself`, `an_hours_window_a_day_is_never_slept_through` |
+//! | 10 nobody speaks for another | `a_branch_can_not_publish_anywhere_else_or_as_anybody_else`, `only_agreeing_claims_are_taken`, `cleaning_leaves_nothing_that_moves_a_cursor` |
+//!
 //! # Modules, in reading order
 //!
 //! [`domain`] the words · [`protocol`] the rules · [`wire`] the bytes · [`store`] the two databases · [`transport`] the line · [`sync`] the branch's shell · [`hq`] head office's shell ·

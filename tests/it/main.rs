@@ -7,6 +7,7 @@ mod amqp_rights;
 mod architecture;
 mod main_job;
 mod model;
+mod promises;
 mod readme;
 mod simulation;
 mod support;

@@ -365,10 +365,9 @@ impl Journal for MemJournal {
         let lineage = self.standing(ledger).weigh(answer);
         let in_doubt = self.standing(ledger).in_doubt();
         match lineage {
-            Lineage::Same => {}
             Lineage::HqForgot => self.forget(ledger),
             Lineage::ThisIsACopy if ledger == self.ledger => self.begin_ledger(now.luck),
-            Lineage::ThisIsACopy => {}
+            Lineage::Same | Lineage::ThisIsACopy => {}
         }
         *self.weighed.entry(ledger).or_default() += 1;
         Ok(Weighed {
