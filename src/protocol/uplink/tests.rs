@@ -21,6 +21,8 @@ struct Bench {
     published: Vec<BatchId>,
     dissolved: Vec<BatchId>,
     hellos: Vec<Nonce>,
+    /// The batches whose receipts were taken in.
+    settled: Vec<BatchId>,
     /// A session is to be opened.
     connecting: bool,
     logged: Vec<LogEvent>,
@@ -39,6 +41,7 @@ impl Bench {
             published: Vec::new(),
             dissolved: Vec::new(),
             hellos: Vec::new(),
+            settled: Vec::new(),
             connecting: false,
             logged: Vec::new(),
             in_doubt: false,
@@ -85,7 +88,8 @@ impl Bench {
                         self.backlog += 1;
                     }
                     Action::Log(event) => self.logged.push(event),
-                    Action::Settle(_) => {
+                    Action::Settle(receipt) => {
+                        self.settled.push(receipt.batch);
                         events.push(Event::Settled(Settled::Ours {
                             more_waiting: true,
                             in_doubt: self.in_doubt,
@@ -393,6 +397,7 @@ fn a_stranger_is_told_nothing_more() {
     let batch = bench.published[0];
     bench.receipt(batch, StoreId::from_random(666));
     assert_eq!(bench.machine.line(), LineState::Stranger);
+    assert_eq!(bench.settled, [], "what it stores is not at HQ");
     assert!(
         bench
             .logged
@@ -405,6 +410,8 @@ fn a_stranger_is_told_nothing_more() {
     bench.answer(nonce);
     assert_eq!(bench.machine.line(), LineState::Up);
     assert_eq!(bench.published.len(), 2);
+    bench.receipt(batch, HQ);
+    assert_eq!(bench.settled, [batch]);
 }
 
 #[test]
