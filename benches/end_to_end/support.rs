@@ -1,8 +1,11 @@
-//! What the benchmark has in common with the integration tests: their private broker, and their line that can be made to fail.
+//! What the benchmark has in common with the integration tests: their private broker, their luck, and their line that can be made to fail.
 
 #[expect(dead_code, reason = "the tests do more with it")]
 #[path = "../../tests/it/support/broker.rs"]
 pub(crate) mod broker;
+#[expect(dead_code, reason = "the tests do more with it")]
+#[path = "../../tests/it/support/luck.rs"]
+pub(crate) mod luck;
 #[expect(dead_code, reason = "the tests do more with it")]
 #[path = "../../tests/it/support/proxy.rs"]
 pub(crate) mod proxy;

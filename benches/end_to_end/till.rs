@@ -113,9 +113,10 @@ pub(crate) fn service(bench: &Bench, place: &Place, address: Address, asked: shu
     let branch = BranchCode::parse(BRANCH).expect("a good code");
     let service = Service {
         path: place.file("branch.db"),
-        transport: BranchAmqp::new(address, branch.clone(), clock::wall()),
+        transport: BranchAmqp::new(address, branch.clone(), clock::wall(), None),
         branch,
         limits: Limits::real(wire::WRITES.to_vec()),
+        hours: None,
     };
     service.start(asked)
 }

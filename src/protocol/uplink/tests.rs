@@ -23,6 +23,10 @@ struct Bench {
     published: Vec<BatchId>,
     dissolved: Vec<BatchId>,
     hellos: Vec<Nonce>,
+    /// The batches whose receipts were taken in.
+    settled: Vec<BatchId>,
+    /// A session is to be opened.
+    connecting: bool,
     logged: Vec<LogEvent>,
     /// Whether what HQ acknowledged rests on receipts of which one does not follow another.
     in_doubt: bool,
@@ -43,6 +47,8 @@ impl Bench {
             published: Vec::new(),
             dissolved: Vec::new(),
             hellos: Vec::new(),
+            settled: Vec::new(),
+            connecting: false,
             logged: Vec::new(),
             in_doubt: false,
         };
@@ -88,7 +94,8 @@ impl Bench {
                         self.backlog += 1;
                     }
                     Action::Log(event) => self.logged.push(event),
-                    Action::Settle(_) => {
+                    Action::Settle(receipt) => {
+                        self.settled.push(receipt.batch);
                         events.push(Event::Settled(Settled::Ours {
                             more_waiting: true,
                             in_doubt: self.in_doubt,
@@ -99,11 +106,8 @@ impl Bench {
                         ledger: answer.ledger,
                         in_doubt: self.in_doubt,
                     })),
-                    Action::Connect
-                    | Action::Disconnect
-                    | Action::Park(_)
-                    | Action::AdoptStore(_)
-                    | Action::RetryRefusals => {}
+                    Action::Connect => self.connecting = true,
+                    Action::Disconnect | Action::Park(_) | Action::AdoptStore(_) | Action::RetryRefusals => {}
                 }
             }
         }
@@ -201,6 +205,11 @@ fn what_three_days_of_a_silent_hq_leave_in_the_broker_is_bounded() {
         bench.wait_until(minute * 60_000);
     }
     let window = Limits::real(vec![1]).window;
+    println!(
+        "HQ silent for three days: {} batches, {} hellos",
+        bench.published.len(),
+        bench.hellos.len()
+    );
     assert!(bench.published.len() <= window, "{} batches", bench.published.len());
     assert!(bench.hellos.len() <= 30, "{} hellos", bench.hellos.len());
     assert_eq!(bench.dissolved, [], "nothing that the broker has goes again");
@@ -220,8 +229,106 @@ fn a_line_that_flaps_for_three_days_before_a_silent_hq_piles_nothing_up() {
         bench.wait_until(at);
     }
     let window = Limits::real(vec![1]).window;
+    println!(
+        "and a line that flaps: {} batches, {} hellos",
+        bench.published.len(),
+        bench.hellos.len()
+    );
     assert!(bench.published.len() <= window, "{} batches", bench.published.len());
     assert!(bench.hellos.len() <= 3 * 48 + 2, "{} hellos", bench.hellos.len());
+}
+
+/// HQ answers every batch that is in the broker, and those that follow, without any time passing.
+fn hq_answers_all(bench: &mut Bench, answered: &mut usize) {
+    while *answered < bench.published.len() {
+        bench.receipt(bench.published[*answered], HQ);
+        *answered += 1;
+    }
+}
+
+#[test]
+fn when_a_silent_hq_returns_after_three_days_everything_flows_at_once() {
+    let mut bench = Bench::up();
+    for minute in 1..(3 * 24 * 60) {
+        bench.sell();
+        bench.wait_until(minute * 60_000);
+    }
+    let waiting = bench.backlog;
+    assert!(waiting > 4_000, "{waiting} batches' worth");
+    hq_answers_all(&mut bench, &mut 0);
+    assert_eq!(bench.backlog, 0);
+}
+
+#[test]
+fn a_line_that_flaps_every_twenty_seconds_still_drains() {
+    let mut bench = Bench::new();
+    bench.confirms = false;
+    bench.backlog = 200;
+    let (mut at, mut sessions) = (0, 0);
+    while bench.backlog > 0 || bench.machine.in_flight() > 0 {
+        assert!(at < 2 * 3_600_000, "{} batches are left after two hours", bench.backlog);
+        // The line comes back whenever the machine tries; three seconds later the broker confirms one batch a second, and HQ answers it.
+        bench.wait_until(at);
+        if std::mem::take(&mut bench.connecting) {
+            bench.feed(Event::LinkUp);
+            sessions += 1;
+            let mut confirmed = bench.published.len() - bench.machine.in_flight();
+            for _ in 3..20 {
+                at += 1_000;
+                bench.wait_until(at);
+                if let Some(batch) = bench.published.get(confirmed).copied() {
+                    confirmed += 1;
+                    bench.feed(Event::Confirmed(*batch.as_bytes()));
+                    bench.receipt(batch, HQ);
+                }
+            }
+            bench.feed(Event::LinkDown(LinkTrouble::Lost));
+        }
+        at += 1_000;
+    }
+    println!(
+        "200 batches over a line that breaks every 20 s: {sessions} sessions, {} published",
+        bench.published.len()
+    );
+    assert!(bench.published.len() < 300, "{} batches for 200", bench.published.len());
+}
+
+#[test]
+fn an_hours_window_a_day_is_never_slept_through() {
+    let mut bench = Bench::new();
+    let hour = 3_600_000;
+    let mut answered = 0;
+    for day in 0..3 {
+        let opens = day * DAY + 23 * hour;
+        while bench.tick < opens {
+            bench.wait_until(bench.tick + 1_000);
+            if std::mem::take(&mut bench.connecting) {
+                bench.feed(Event::LinkDown(LinkTrouble::Unreachable));
+            }
+            if bench.tick.is_multiple_of(600_000) {
+                bench.sell();
+            }
+        }
+        // The line is there, and HQ as well on the last day only.
+        while !std::mem::take(&mut bench.connecting) {
+            bench.wait_until(bench.tick + 1_000);
+        }
+        let late_ms = bench.tick - opens;
+        assert!(
+            late_ms <= 60_000,
+            "the line was there for {late_ms} ms before it was used"
+        );
+        bench.feed(Event::LinkUp);
+        if day == 2 {
+            bench.answer(*bench.hellos.last().unwrap());
+            hq_answers_all(&mut bench, &mut answered);
+            println!("window of an hour: used after {late_ms} ms, drained at once");
+            assert_eq!(bench.backlog, 0);
+        }
+        bench.wait_until(opens + hour);
+        bench.feed(Event::LinkDown(LinkTrouble::Lost));
+    }
+    assert!(bench.machine.in_flight() == 0);
 }
 
 #[test]
@@ -317,6 +424,7 @@ fn a_stranger_is_told_nothing_more() {
     let batch = bench.published[0];
     bench.receipt(batch, StoreId::from_random(666));
     assert_eq!(bench.machine.line(), LineState::Stranger);
+    assert_eq!(bench.settled, [], "what it stores is not at HQ");
     assert!(
         bench
             .logged
@@ -329,6 +437,8 @@ fn a_stranger_is_told_nothing_more() {
     bench.answer(nonce);
     assert_eq!(bench.machine.line(), LineState::Up);
     assert_eq!(bench.published.len(), 2);
+    bench.receipt(batch, HQ);
+    assert_eq!(bench.settled, [batch]);
 }
 
 #[test]

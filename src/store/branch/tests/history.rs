@@ -3,11 +3,13 @@
 use std::fs;
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 
 use super::super::BranchDb;
 use super::super::fixture::{
     Fixture, all_stored, at, batch_id, code, far, id, lantern, receipt_after, revision, stamp,
 };
+use super::super::schema::batches;
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{LedgerId, Nonce, StoreId};
 use crate::domain::sync_state::Refusal;
@@ -74,6 +76,9 @@ fn hq_restored_makes_all_that_it_acknowledged_pending_again() {
     assert_eq!([1, 2, 3, 4, 5].map(|row| branch.state(row)), ["pending"; 5]);
     let told = LogEvent::HqRestored { sales: 5 };
     assert!(branch.db.log_tail(10).unwrap().iter().any(|line| line.event == told));
+    let still_believed = batches::table.filter(batches::state.eq("answered")).count();
+    let still_believed: i64 = still_believed.get_result(&mut branch.db.conn).unwrap();
+    assert_eq!(still_believed, 0, "their receipts are no evidence");
 
     assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::Same);
     let again = branch.form(3);

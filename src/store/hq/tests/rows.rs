@@ -72,6 +72,19 @@ fn another_content_under_one_revision_is_a_conflict_that_is_kept_once() {
 }
 
 #[test]
+fn a_key_is_never_taken_from_the_sale_that_had_it_first() {
+    let mut hq = hq();
+    hq.take(vec![sale(1)]);
+    // A copy of the branch's database gave the number out again, and that sale was edited since.
+    let mut other = revised(1, 2, "PENS");
+    other.created_at = UtcMillis(NOW.0 + 1);
+    let (stored, taken, applied) = hq.take(vec![other]);
+    assert_eq!((stored, applied), (vec![], (1, 1)));
+    assert_eq!(taken.held, [sale(1)]);
+    assert_eq!(hq.text("SELECT product FROM sales").as_deref(), Some("LANTERN 1"));
+}
+
+#[test]
 fn a_sale_too_far_ahead_is_refused_and_the_others_are_not() {
     let mut hq = hq();
     let mut ahead = sale(2);
