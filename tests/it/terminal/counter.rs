@@ -29,7 +29,6 @@ const NOBODY: &str = "amqp://127.0.0.1:1";
 pub(super) const ENTER: &str = "\r";
 pub(super) const ESC: &str = "\x1b";
 pub(super) const SAVE: &str = "\x13";
-pub(super) const CLEAR: &str = "\x18";
 pub(super) const CLEAR_FIELD: &str = "\x15";
 
 /// A folder with a branch's database and nothing of this machine's user.
