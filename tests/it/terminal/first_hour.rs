@@ -126,6 +126,7 @@ fn mends_a_refusal(counter: &mut Counter) {
     counter.key(ENTER);
     counter.see("Sale 3 saved");
     counter.key(ESC);
+    counter.see_gone("New sale ─");
     counter.see("1 refused");
     counter.key("g");
     counter.see_line(&["▌", "3", "TOO EARLY", "! rejected"]);

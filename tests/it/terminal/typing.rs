@@ -94,7 +94,8 @@ fn a_sale_is_saved_once_however_often_the_key_is_hit() {
     counter.see("Total 7.20");
     counter.write(b"\x13\x13\x13\r\r\x13");
     counter.see("Sale 1 saved: 7.20");
-    counter.keys(&[ESC, ESC]);
+    counter.key(ESC);
+    counter.see_gone("New sale ─");
     counter.see_line(&["▌", "LAMP", "7.20"]);
     assert_eq!(shop.rows(), 1);
     counter.key("q");
