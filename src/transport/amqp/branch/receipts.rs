@@ -27,7 +27,7 @@ const PREFETCH: u16 = 64;
 const CONSUMER: &str = "r";
 
 /// The wait before the queue is looked for again: doubled each time, and short again after a confirm, because HQ declares the queue when it has our message.
-const LOOK_AGAIN_FIRST: Duration = Duration::from_secs(1);
+const LOOK_AGAIN_FIRST: Duration = Duration::from_millis(100);
 const LOOK_AGAIN_CAP: Duration = Duration::from_secs(30);
 
 /// Hands the branch's receipts to the shell.
