@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use self::disk::Disk;
 use self::trace::{Step, steps};
-use crate::simulation::rng::Rng;
+use crate::support::luck::Luck;
 
 const SEED: u64 = 1;
 
@@ -27,7 +27,7 @@ const SEED: u64 = 1;
 struct Till {
     home: TempDir,
     disk: Disk,
-    rng: Rng,
+    rng: Luck,
     /// What was announced: the revision that each sale has at least.
     promised: BTreeMap<i64, u32>,
     cuts: u32,
@@ -41,7 +41,7 @@ impl Till {
         Self {
             disk: Disk::new(&root),
             home,
-            rng: Rng::new(SEED),
+            rng: Luck::new(SEED),
             promised: BTreeMap::new(),
             cuts: 0,
         }
@@ -75,7 +75,7 @@ impl Till {
     /// Cuts the power twice: the worst that a disk may do, and anything that it may do.
     fn cut(&mut self, during: &[&str]) {
         let worst = self.disk.synced();
-        let any = self.disk.anything(&mut self.rng);
+        let any = self.disk.anything(&self.rng);
         for files in [worst, any] {
             self.cuts += 1;
             let place = tempfile::tempdir_in(shared_memory()).unwrap();

@@ -4,7 +4,6 @@
 //! checkers of `checks` look for a broken promise. A seed that fails prints the command that replays it.
 
 mod checks;
-pub(crate) mod rng;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

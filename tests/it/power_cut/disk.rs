@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::simulation::rng::Rng;
+use crate::support::luck::Luck;
 
 /// What a disk keeps whole, at the least.
 const SECTOR: usize = 512;
@@ -89,9 +89,9 @@ impl Disk {
     }
 
     /// What is there if the disk has kept what it liked.
-    pub(super) fn anything(&self, rng: &mut Rng) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(super) fn anything(&self, rng: &Luck) -> Vec<(PathBuf, Vec<u8>)> {
         let mut names = self.certain.clone();
-        let kept = rng.below(self.names.len() + 1);
+        let kept = rng.index(self.names.len() + 1);
         for (path, number) in &self.names[..kept] {
             set_name(&mut names, path, *number);
         }
@@ -100,7 +100,7 @@ impl Disk {
             for edit in &file.pending {
                 match edit {
                     Edit::Write(offset, written) if rng.percent(50) => {
-                        let torn = rng.percent(20).then(|| rng.below(written.len() / SECTOR + 1) * SECTOR);
+                        let torn = rng.percent(20).then(|| rng.index(written.len() / SECTOR + 1) * SECTOR);
                         put(&mut bytes, *offset, &written[..torn.unwrap_or(written.len())]);
                     }
                     Edit::Length(length) if rng.percent(50) => bytes.resize(*length, 0),

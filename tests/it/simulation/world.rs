@@ -25,7 +25,7 @@ use diesel::SqliteConnection;
 use tempfile::TempDir;
 
 use super::checks::AtHq;
-use super::rng::Rng;
+use crate::support::luck::Luck;
 
 /// When the simulated world begins: 1 December 2026.
 const BEGINNING: i64 = 1_796_083_200_000;
@@ -39,7 +39,7 @@ const HEALING_ROUNDS: usize = 3_000;
 const LOG_LINES: u32 = 40;
 
 pub(crate) struct World {
-    pub(crate) rng: Rng,
+    pub(crate) rng: Luck,
     pub(crate) tick: u64,
     pub(crate) offices: Vec<Office>,
     pub(crate) broker: Broker,
@@ -132,7 +132,7 @@ pub(crate) fn limits() -> Limits {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
+        let rng = Luck::new(seed);
         // Memory, where there is such a place: the simulation is about order, not about disks.
         let shm = Path::new("/dev/shm");
         let dir = if shm.is_dir() {
@@ -141,15 +141,15 @@ impl World {
             tempfile::tempdir()
         }
         .unwrap();
-        let forgetful: &[Forgetful] = match rng.below(3) {
+        let forgetful: &[Forgetful] = match rng.index(3) {
             0 => &[Forgetful::Hq],
             1 => &[Forgetful::Branches],
             _ => &[Forgetful::Hq, Forgetful::Branches],
         };
         let profile = Profile {
-            lines: rng.below(25),
-            crashes: rng.below(8),
-            restores: rng.below(4),
+            lines: rng.index(25),
+            crashes: rng.index(8),
+            restores: rng.index(4),
             forgetful,
         };
         let path = dir.path().join("hq.db");
@@ -228,7 +228,11 @@ impl World {
         self.offices[at].till = Some(BranchDb::open(&path, Some(&code)).unwrap());
         let journal = BranchDb::open(&path, Some(&code)).unwrap();
         let now = self.now();
-        let (worker, first) = Worker::start(journal, limits(), "broker:5672/".into(), now).unwrap();
+        let limits = Limits {
+            linger_ms: self.rng.percent(30).then_some(60_000),
+            ..limits()
+        };
+        let (worker, first) = Worker::start(journal, limits, "broker:5672/".into(), now).unwrap();
         self.offices[at].worker = Some(worker);
         self.feed(at, first);
     }
@@ -239,7 +243,7 @@ impl World {
             return;
         };
         let (tick, wall) = (Tick(self.tick), self.wall());
-        let rng = &mut self.rng;
+        let rng = &self.rng;
         let orders = worker
             .step(event, &mut || Now {
                 tick,
@@ -349,22 +353,22 @@ impl World {
     pub(crate) fn step(&mut self) {
         // Every step has a moment of its own, so that a sale is known by the moment of its entry.
         self.tick += 1;
-        let at = self.rng.below(self.offices.len());
-        match self.rng.below(100) {
+        let at = self.rng.index(self.offices.len());
+        match self.rng.index(100) {
             0..14 => self.sell(at),
             14..20 => self.change(at),
             20..40 => {
-                self.tick += u64::try_from(self.rng.below(60_000)).unwrap();
+                self.tick += u64::try_from(self.rng.index(60_000)).unwrap();
                 (0..self.offices.len()).for_each(|at| self.wake(at));
             }
             40..50 => self.open(at),
             50..64 => self.confirm(at),
             64..78 => {
-                let count = 1 + self.rng.below(3);
+                let count = 1 + self.rng.index(3);
                 self.hq_takes(count, false);
             }
             78..94 => self.hear(at),
-            94 => self.tick += u64::try_from(self.rng.below(40_000_000)).unwrap(),
+            94 => self.tick += u64::try_from(self.rng.index(40_000_000)).unwrap(),
             95 if self.rng.percent(20) => self.resend(at),
             _ => self.start(at),
         }
@@ -374,7 +378,7 @@ impl World {
         if self.rng.percent(self.profile.crashes) {
             self.crash(at);
         }
-        if self.profile.restores > 0 && self.rng.below(300) < self.profile.restores {
+        if self.profile.restores > 0 && self.rng.index(300) < self.profile.restores {
             self.amnesia_strikes(at);
         }
     }

@@ -1,4 +1,4 @@
-//! Random numbers that are the same for the same seed (`SplitMix64`), for several tasks at once.
+//! Random numbers that are the same for the same seed (`SplitMix64`, Steele, Lea and Flood 2014), for several tasks at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,9 +25,23 @@ impl Luck {
         self.next() % bound
     }
 
+    /// A place in a list of this length; zero for an empty one.
+    pub(crate) fn index(&self, length: usize) -> usize {
+        let length = u64::try_from(length.max(1)).expect("a list is short");
+        usize::try_from(self.below(length)).expect("it is below a length")
+    }
+
     /// One of some things.
     pub(crate) fn pick<'a, T>(&self, things: &'a [T]) -> &'a T {
-        let count = u64::try_from(things.len()).expect("a list is short");
-        &things[usize::try_from(self.below(count)).expect("it is below a length")]
+        &things[self.index(things.len())]
+    }
+
+    /// Whether something that happens in `percent` of all cases happens now.
+    pub(crate) fn percent(&self, percent: usize) -> bool {
+        self.index(100) < percent
+    }
+
+    pub(crate) fn bits(&self) -> u128 {
+        u128::from(self.next()) << 64 | u128::from(self.next())
     }
 }

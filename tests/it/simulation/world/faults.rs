@@ -12,17 +12,17 @@ impl World {
         let waiting = self.broker.sales.len();
         let code = self.offices[at].code.clone();
         let receipts = self.broker.receipts.entry(code).or_default();
-        let which = self.rng.below(receipts.len());
-        match self.rng.below(7) {
+        let which = self.rng.index(receipts.len());
+        match self.rng.index(7) {
             0 | 1 => self.cut(at),
             2 => drop(receipts.remove(which)),
             3 => receipts.extend(receipts.get(which).cloned().into_iter().collect::<Vec<_>>()),
             4 if waiting > 1 => {
-                let other = self.rng.below(waiting);
+                let other = self.rng.index(waiting);
                 self.broker.sales.swap(0, other);
             }
             5 if waiting > 0 => {
-                let again = self.broker.sales[self.rng.below(waiting)].clone();
+                let again = self.broker.sales[self.rng.index(waiting)].clone();
                 self.broker.sales.push_back(again);
             }
             6 if receipts.len() > 1 => receipts.swap(0, which),
@@ -31,7 +31,7 @@ impl World {
     }
 
     pub(super) fn crash(&mut self, at: usize) {
-        match self.rng.below(6) {
+        match self.rng.index(6) {
             0..3 => self.offices[at].crash(),
             3 | 4 => self.hq_takes(2, true),
             _ => {
@@ -45,7 +45,7 @@ impl World {
 
     /// A database is not what it was.
     pub(super) fn amnesia_strikes(&mut self, at: usize) {
-        let which = self.rng.below(self.profile.forgetful.len());
+        let which = self.rng.index(self.profile.forgetful.len());
         match self.profile.forgetful[which] {
             Forgetful::Hq if self.hq.backup.is_none() => self.back_up_hq(),
             Forgetful::Hq if self.hq.gone.len() < 2 && self.rng.percent(20) => self.replace_hq(),

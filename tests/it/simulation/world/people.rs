@@ -11,7 +11,7 @@ use super::{POISON, World};
 
 impl World {
     fn content(&mut self) -> SaleContent {
-        let day = self.wall().to_utc().date_naive() - chrono::Days::new(u64::try_from(self.rng.below(3)).unwrap());
+        let day = self.wall().to_utc().date_naive() - chrono::Days::new(u64::try_from(self.rng.index(3)).unwrap());
         // Now and then a date that HQ must refuse.
         let day = if self.rng.percent(4) {
             day + chrono::Days::new(40)
@@ -21,10 +21,10 @@ impl World {
         SaleContent {
             date: parse_wall(&format!("{day} 12:00:00")).unwrap(),
             product: self.product().into(),
-            region: ["East", "West"][self.rng.below(2)].into(),
-            qty: u32::try_from(self.rng.below(90) + 1).unwrap(),
-            cost: Money::from_units(i64::try_from(self.rng.below(200_000)).unwrap()).unwrap(),
-            tax: Money::from_units(i64::try_from(self.rng.below(20_000)).unwrap()).unwrap(),
+            region: ["East", "West"][self.rng.index(2)].into(),
+            qty: u32::try_from(self.rng.index(90) + 1).unwrap(),
+            cost: Money::from_units(i64::try_from(self.rng.index(200_000)).unwrap()).unwrap(),
+            tax: Money::from_units(i64::try_from(self.rng.index(20_000)).unwrap()).unwrap(),
         }
     }
 
@@ -32,7 +32,7 @@ impl World {
         if self.rng.percent(1) {
             POISON
         } else {
-            ["PENS", "PAPER", "WHITE METAL LANTERN", "CAFÉ"][self.rng.below(4)]
+            ["PENS", "PAPER", "WHITE METAL LANTERN", "CAFÉ"][self.rng.index(4)]
         }
     }
 
@@ -48,7 +48,7 @@ impl World {
         if rows.is_empty() {
             return;
         }
-        let row = rows[self.rng.below(rows.len())].clone();
+        let row = rows[self.rng.index(rows.len())].clone();
         let (id, from, now) = (row.sale.id, row.sale.revision, self.wall());
         let content = self.content();
         let void = self.rng.percent(25);
