@@ -16,7 +16,7 @@ use crate::domain::ids::BranchCode;
 use crate::domain::line::Traffic;
 use crate::wire::topology;
 
-/// Names one message to the broker: the batch's id, the hello's nonce. A receipt has that of the batch it answers.
+/// Names one message to the broker: the batch's id, the hello's nonce.
 pub type MessageId = [u8; 16];
 
 /// What kind of message it is: the last word of its routing key.
@@ -131,8 +131,6 @@ pub struct Delivery {
 pub struct Reply {
     /// To whom.
     pub branch: BranchCode,
-    /// The id of the message that it answers.
-    pub id: MessageId,
     /// The sealed envelope.
     pub body: Vec<u8>,
 }

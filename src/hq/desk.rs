@@ -137,14 +137,9 @@ fn judge(heard: Heard<'_>, trial: bool, own_logins: &mut HashSet<BranchCode>) ->
 /// The answer as it travels.
 fn reply(incoming: &Incoming, answer: &Downlink) -> Option<Reply> {
     let (branch, _) = incoming.speaker()?;
-    let id = match answer {
-        Downlink::Answer(answer) => *answer.nonce.as_bytes(),
-        Downlink::Receipt(receipt) => *receipt.batch.as_bytes(),
-    };
     match encode_downlink(answer) {
         Ok(body) => Some(Reply {
             branch: branch.clone(),
-            id,
             body,
         }),
         Err(error) => {

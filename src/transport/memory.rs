@@ -283,7 +283,6 @@ mod tests {
         assert_eq!(group[0].user_id.as_deref(), Some("TUNIS-01"));
         let receipt = Reply {
             branch: branch(),
-            id: [1; 16],
             body: vec![7],
         };
         hq.reply(vec![receipt]).await.unwrap();

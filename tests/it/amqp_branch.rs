@@ -19,7 +19,6 @@ const CODE: &str = "TUNIS-01";
 fn receipt(number: u8) -> Reply {
     Reply {
         branch: code(CODE),
-        id: [number; 16],
         body: vec![number],
     }
 }

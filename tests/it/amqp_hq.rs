@@ -17,7 +17,6 @@ use crate::support::soon;
 fn receipt(branch: &str, number: u8) -> Reply {
     Reply {
         branch: code(branch),
-        id: [number; 16],
         body: vec![number],
     }
 }

@@ -50,13 +50,7 @@ async fn prepared() -> Vhost {
     let mut hq = head_office(vhost.admin()).await;
     for branch in [CODE, "B8"] {
         let branch = crate::support::broker::code(branch);
-        hq.reply(vec![Reply {
-            branch,
-            id: [1; 16],
-            body: vec![1],
-        }])
-        .await
-        .unwrap();
+        hq.reply(vec![Reply { branch, body: vec![1] }]).await.unwrap();
     }
     hq.close().await;
     vhost.branch(CODE);
