@@ -15,7 +15,7 @@ use crate::domain::event::LogEvent;
 use crate::domain::ids::SaleId;
 use crate::domain::money::MoneySum;
 use crate::domain::read::Filter;
-use crate::domain::sale::{Sale, SaleContent};
+use crate::domain::sale::Sale;
 use crate::domain::sync_state::{SyncKind, SyncState};
 use crate::domain::time::UtcMillis;
 use crate::protocol::verdict;
@@ -255,14 +255,7 @@ pub(super) fn at_hq(conn: &mut SqliteConnection, mine: &Sale) -> Result<Option<S
         id: mine.id,
         ledger: mine.ledger,
         revision: values::revision(revision)?,
-        content: SaleContent {
-            date: values::date(&date)?,
-            product,
-            region,
-            qty: values::count(qty)?,
-            cost: values::money(cost)?,
-            tax: values::money(tax)?,
-        },
+        content: sales::content(&date, product, region, qty, cost, tax)?,
         created_at: UtcMillis(created_at),
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),

@@ -49,20 +49,32 @@ pub(super) type SaleRecord = (
     Option<i64>,
 );
 
+/// A sale's content from its columns.
+pub(super) fn content(
+    date: &str,
+    product: String,
+    region: String,
+    qty: i64,
+    cost: i64,
+    tax: i64,
+) -> Result<SaleContent, StoreError> {
+    Ok(SaleContent {
+        date: values::date(date)?,
+        product,
+        region,
+        qty: values::count(qty)?,
+        cost: values::money(cost)?,
+        tax: values::money(tax)?,
+    })
+}
+
 pub(super) fn sale(record: SaleRecord) -> Result<Sale, StoreError> {
     let (id, ledger, revision, date, product, region, qty, cost, tax, created_at, updated_at, deleted_at) = record;
     Ok(Sale {
         id: values::sale_id(id)?,
         ledger: values::ledger_id(&ledger)?,
         revision: values::revision(revision)?,
-        content: SaleContent {
-            date: values::date(&date)?,
-            product,
-            region,
-            qty: values::count(qty)?,
-            cost: values::money(cost)?,
-            tax: values::money(tax)?,
-        },
+        content: content(&date, product, region, qty, cost, tax)?,
         created_at: UtcMillis(created_at),
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),

@@ -10,13 +10,14 @@ use super::super::dictionary;
 use super::super::kept::Kept;
 use super::super::ledgers::{self, Ledger};
 use super::super::place::MAX_BATCH_ROWS;
+use super::super::sales;
 use super::super::statement::sql;
 use super::super::values;
 use super::batch::{self, StoredRun};
 use crate::domain::event::Sales;
 use crate::domain::ids::{BatchId, BranchCode, LedgerId};
 use crate::domain::money::MoneySum;
-use crate::domain::sale::{Sale, SaleContent};
+use crate::domain::sale::Sale;
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
 use crate::protocol::Now;
@@ -130,14 +131,7 @@ fn sale(record: SaleRecord, ledger: LedgerId, region: &str) -> Result<Sale, Stor
         id: values::sale_id(id)?,
         ledger,
         revision: values::revision(revision)?,
-        content: SaleContent {
-            date: values::date(&date)?,
-            product,
-            region: region.to_owned(),
-            qty: values::count(qty)?,
-            cost: values::money(cost)?,
-            tax: values::money(tax)?,
-        },
+        content: sales::content(&date, product, region.to_owned(), qty, cost, tax)?,
         created_at: UtcMillis(created_at),
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),
