@@ -127,6 +127,7 @@ impl<T: Transport> Service<T> {
             service: self,
             requests,
             change,
+            carried: Traffic::default(),
             shutdown,
         };
         let run = move || runtime.block_on(life.run());
@@ -147,6 +148,8 @@ struct Life<T> {
     service: Service<T>,
     requests: mpsc::UnboundedReceiver<Nudge>,
     change: watch::Sender<u64>,
+    /// The data meter at the last stamp, of whichever worker wrote it.
+    carried: Traffic,
     shutdown: Shutdown,
 }
 
@@ -251,7 +254,7 @@ impl<T: Transport> Life<T> {
             stamped: None,
             seen: 0,
             recorded,
-            carried: self.service.transport.traffic(),
+            carried: &mut self.carried,
             in_hours: true,
             change: &self.change,
             service: &self.service,
@@ -305,7 +308,7 @@ struct Shift<'a, T> {
     /// The last line of the log that has its record.
     recorded: i64,
     /// The data meter at the last stamp.
-    carried: Traffic,
+    carried: &'a mut Traffic,
     /// Whether the machine believes that the line may be used.
     in_hours: bool,
     change: &'a watch::Sender<u64>,
@@ -409,8 +412,8 @@ impl<T: Transport> Shift<'_, T> {
         let today = clock::local().date();
         self.worker
             .journal()
-            .stamp_worker(stamp, traffic.since(self.carried), today)?;
-        self.carried = traffic;
+            .stamp_worker(stamp, traffic.since(*self.carried), today)?;
+        *self.carried = traffic;
         Ok(())
     }
 
