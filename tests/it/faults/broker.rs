@@ -41,14 +41,7 @@ async fn batches_that_lay_in_a_broker_that_was_wiped_go_again() {
     let mut broker = Broker::in_turn().await;
     let mut scene = Scene::set(broker.vhost(), 12).await;
     let mut till = Till::open(&scene.place, BRANCH, 12);
-    scene.stop_hq();
-    let before = scene.last_line();
-    (0..30).for_each(|_| till.work());
-    scene
-        .until_logged("head office is found silent", before, |event| {
-            matches!(event, LogEvent::TimedOut { retry_s: None, .. })
-        })
-        .await;
+    scene.silence_hq(&mut till).await;
     assert!(parked(&scene) > 0, "nothing lies in the broker");
     broker.wipe();
     scene.vhost.make();
@@ -62,14 +55,7 @@ async fn batches_that_lay_in_a_broker_that_was_wiped_go_again() {
 async fn when_a_silent_head_office_is_back_sales_flow_within_seconds() {
     let mut scene = Scene::set(Broker::shared().vhost(), 13).await;
     let mut till = Till::open(&scene.place, BRANCH, 13);
-    scene.stop_hq();
-    let before = scene.last_line();
-    (0..30).for_each(|_| till.work());
-    scene
-        .until_logged("head office is found silent", before, |event| {
-            matches!(event, LogEvent::TimedOut { retry_s: None, .. })
-        })
-        .await;
+    scene.silence_hq(&mut till).await;
     assert_eq!(scene.place.line(BRANCH), "up");
     (0..30).for_each(|_| till.work());
     assert!(!scene.place.in_step(BRANCH));

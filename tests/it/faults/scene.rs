@@ -7,6 +7,7 @@ use crate::support::books::assert_settled;
 use crate::support::broker::{PASSWORD, Vhost};
 use crate::support::place::{BRANCH, Place, Running, urls};
 use crate::support::proxy::Proxy;
+use crate::support::till::Till;
 use crate::support::until;
 
 /// One branch, its line, and head office, all running.
@@ -83,6 +84,17 @@ impl Scene {
     /// Stops head office in good order.
     pub(super) fn stop_hq(&mut self) {
         self.hq.take().expect("head office runs").stop();
+    }
+
+    /// Stops head office and sells until the branch has found it silent.
+    pub(super) async fn silence_hq(&mut self, till: &mut Till) {
+        self.stop_hq();
+        let before = self.last_line();
+        (0..30).for_each(|_| till.work());
+        self.until_logged("head office is found silent", before, |event| {
+            matches!(event, LogEvent::TimedOut { retry_s: None, .. })
+        })
+        .await;
     }
 
     pub(super) fn start_hq(&mut self) {
