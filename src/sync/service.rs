@@ -437,12 +437,17 @@ fn now() -> Now {
     }
 }
 
+/// What the session tells next. One that is down says nothing more and is put away.
 async fn next_of(session: &mut Option<Session>) -> LinkEvent {
-    match session {
-        // A session that says nothing more has ended.
-        Some(open) => open.events.recv().await.unwrap_or(LinkEvent::Down(LinkTrouble::Lost)),
-        None => std::future::pending().await,
+    let Some(open) = session else {
+        return std::future::pending().await;
+    };
+    let told = open.events.recv().await;
+    let told = told.unwrap_or(LinkEvent::Down(LinkTrouble::Lost));
+    if matches!(told, LinkEvent::Down(_)) {
+        *session = None;
     }
+    told
 }
 
 async fn until(tick: Option<Tick>) {

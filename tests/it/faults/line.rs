@@ -1,13 +1,21 @@
 //! A line that is slow, goes dead, breaks in the middle of a frame, or ends at somebody who is no broker. Each is done with the real programs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use branchline::clock;
 use branchline::domain::event::{LinkTrouble, LogEvent};
+use branchline::domain::line::Traffic;
+use branchline::protocol::backoff::Backoff;
+use branchline::protocol::uplink::Limits;
+use branchline::sync::service::Service;
+use branchline::transport::{LinkEvent, Session, Transport};
+use branchline::{clock, shutdown, wire};
+use tokio::sync::mpsc;
 
 use super::scene::Scene;
-use crate::support::broker::Broker;
-use crate::support::place::BRANCH;
+use crate::support::broker::{Broker, code};
+use crate::support::place::{BRANCH, Place};
 use crate::support::proxy::Door;
 use crate::support::till::Till;
 use crate::support::until;
@@ -143,4 +151,59 @@ async fn threads_files_and_memory_of_both_sides_are_back_where_they_began_after_
     })
     .await;
     scene.ends_well().await;
+}
+
+/// A line at whose end nobody is.
+struct DeadEnd {
+    tries: Arc<AtomicU32>,
+}
+
+impl Transport for DeadEnd {
+    fn open(&self) -> Session {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        let (tell, events) = mpsc::channel(1);
+        tell.try_send(LinkEvent::Down(LinkTrouble::Unreachable)).unwrap();
+        Session {
+            outgoing: mpsc::channel(1).0,
+            events,
+        }
+    }
+
+    fn broker(&self) -> String {
+        "nobody".into()
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_without_a_line_does_nothing_between_two_tries() {
+    let place = Place::new();
+    place.sell(BRANCH, "WAITS", None);
+    let tries = Arc::new(AtomicU32::new(0));
+    let service = Service {
+        path: place.db(BRANCH),
+        branch: code(BRANCH),
+        transport: DeadEnd {
+            tries: Arc::clone(&tries),
+        },
+        limits: Limits {
+            reconnect: Backoff {
+                first_ms: 200,
+                cap_ms: 1_000,
+            },
+            ..Limits::real(wire::WRITES.to_vec())
+        },
+        hours: None,
+    };
+    let (trigger, shutdown) = shutdown::channel();
+    let handle = service.start(shutdown);
+    until("the line was tried five times", || tries.load(Ordering::Relaxed) >= 5).await;
+    // A try takes two steps, and what was written meanwhile is looked at once a second.
+    let steps = *handle.changed.borrow();
+    assert!(steps < 50, "{steps} steps for five tries");
+    trigger.request();
+    tokio::task::spawn_blocking(|| handle.join()).await.unwrap();
 }
