@@ -86,14 +86,12 @@ impl Desk {
     fn take_alone(&mut self, delivery: &Delivery, now: UtcMillis) -> Result<Vec<Reply>, StoreError> {
         let digest = MessageDigest::of(&delivery.routing_key, delivery.user_id.as_deref(), &delivery.body);
         let unfinished = self.db.try_begins(digest, now)?;
-        let replies = if unfinished < MAX_TRIES {
-            self.commit(vec![Heard::of(delivery)], now)?
+        let heard = if unfinished < MAX_TRIES {
+            Heard::of(delivery)
         } else {
-            let reason =
-                format!("head office ended {unfinished} times while it handled the message, and has not read it again");
-            let suspect = intake::suspect(delivery, reason);
-            self.commit_incoming(&[Incoming::Refused(suspect)], now)?
+            Heard::poison(delivery, unfinished)
         };
+        let replies = self.commit(vec![heard], now)?;
         self.db.try_ended(digest)?;
         Ok(replies)
     }

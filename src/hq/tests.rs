@@ -42,7 +42,10 @@ impl Office {
 
     /// Starts after something was done to the database and the broker.
     fn prepared(options: Options, prepare: impl FnOnce(&mut HqDb, &Broker)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::inside(tempfile::tempdir().unwrap(), options, prepare)
+    }
+
+    fn inside(folder: TempDir, options: Options, prepare: impl FnOnce(&mut HqDb, &Broker)) -> Self {
         let path = folder.path().join("hq.db");
         let mut db = HqDb::create(&path, 5, NOW).unwrap();
         let broker = Broker::beside(path);
@@ -321,7 +324,9 @@ async fn a_message_that_ended_head_office_five_times_is_not_read_again() {
         broker.deliver([poison, delivery(&batch(2, 4..=4))]);
     });
     office.broker.until_acked(2).await;
-    assert_eq!(office.receipts().len(), 1);
+    let outcomes: Vec<_> = office.receipts().into_iter().map(|receipt| receipt.outcome).collect();
+    assert_eq!(outcomes[0], Outcome::Unreadable, "so that the branch halves the batch");
+    assert!(matches!(outcomes[1], Outcome::Taken(_)));
     let (mut db, _folder) = office.stopped().await;
     assert_eq!(
         reasons(&mut db),
@@ -335,6 +340,70 @@ async fn a_message_that_ended_head_office_five_times_is_not_read_again() {
         Err(ReplayError::NoMessage(_))
     ));
     assert!(db.quarantined(0, 1).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_message_that_ended_head_office_under_another_name() {
+    let mut poison = from_user(Some("SFAX-02"), &batch(1, 1..=3));
+    poison.redelivered = 9;
+    let mut nameless = delivery(&batch(2, 1..=3));
+    nameless.redelivered = 9;
+    nameless.body.truncate(20);
+    let office = Office::prepared(QUICK, |db, broker| {
+        for message in [&poison, &nameless] {
+            let digest = MessageDigest::of(&message.routing_key, message.user_id.as_deref(), &message.body);
+            for _ in 0..5 {
+                db.try_begins(digest, NOW).unwrap();
+            }
+        }
+        broker.deliver([poison, nameless]);
+    });
+    office.broker.until_acked(2).await;
+    assert!(office.receipts().is_empty());
+    let (mut db, _folder) = office.stopped().await;
+    assert_eq!(
+        reasons(&mut db),
+        [
+            "the message was sent under another user than its branch",
+            "head office ended 5 times while it handled the message, and has not read it again",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_ends_head_office_each_time_is_found_by_halving_and_all_others_are_stored() {
+    fixture::be_poisonous();
+    let folder = tempfile::Builder::new().prefix(fixture::POISON).tempdir().unwrap();
+    let office = Office::inside(folder, QUICK, |_, _| {});
+    let (mut waiting, mut rejected, mut name) = (vec![1..=6], Vec::new(), 0);
+    while let Some(ids) = waiting.pop() {
+        name += 1;
+        let Uplink::Batch(mut part) = batch(name, ids.clone()) else {
+            unreachable!("it is a batch")
+        };
+        let poison = part.sales.iter_mut().find(|sale| sale.id.get() == 3);
+        poison
+            .into_iter()
+            .for_each(|sale| sale.content.product = fixture::POISON.into());
+        let answered = office.receipts().len();
+        office.broker.deliver([delivery(&Uplink::Batch(part))]);
+        office
+            .broker
+            .until("an answer", |state| state.answers.len() > answered)
+            .await;
+        let (first, last) = ids.into_inner();
+        match office.receipts().remove(answered).outcome {
+            Outcome::Unreadable if first == last => rejected.push(first),
+            Outcome::Unreadable => {
+                let middle = i64::midpoint(first, last);
+                waiting.extend([first..=middle, middle + 1..=last]);
+            }
+            outcome => assert!(matches!(outcome, Outcome::Taken(taken) if taken.refused.is_empty())),
+        }
+    }
+    assert_eq!(rejected, [3]);
+    let (mut db, _folder) = office.stopped().await;
+    assert_eq!(db.overview().unwrap().branches[0].sales, 5);
 }
 
 #[tokio::test]

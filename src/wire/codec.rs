@@ -183,6 +183,14 @@ pub fn encode_uplink(message: &Uplink, version: Version) -> Result<Vec<u8>, Enco
     seal::seal(head.write(Some(branch)), &sections)
 }
 
+/// Reads the envelope of a message from a branch, and nothing behind it.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Flaw> {
+    Envelope::read(bytes).map(|(envelope, _)| envelope)
+}
+
 /// Reads a message from a branch.
 ///
 /// # Errors
