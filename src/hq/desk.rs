@@ -63,7 +63,7 @@ impl Desk {
     fn take_all(&mut self, group: &[Delivery], now: UtcMillis) -> Result<Vec<Reply>, StoreError> {
         let mut replies = Vec::with_capacity(group.len());
         let (mut together, mut rows) = (Vec::new(), 0);
-        for delivery in group {
+        for delivery in group.iter().filter(|delivery| !intake::is_expired_hello(delivery)) {
             if intake::is_suspicious(delivery) {
                 replies.extend(self.commit(std::mem::take(&mut together), now)?);
                 rows = 0;

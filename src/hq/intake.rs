@@ -4,7 +4,7 @@ use crate::domain::ids::{BatchId, BranchCode, Nonce};
 use crate::protocol::identity::{self, Claims, Login, Mismatch, Policy};
 use crate::protocol::message::{Outcome, Uplink};
 use crate::store::hq::{Incoming, Question, Suspect, UnreadMessage};
-use crate::transport::Delivery;
+use crate::transport::{DeadLetter, Delivery};
 use crate::wire::{Envelope, Flaw, Unread, UplinkKind, decode_uplink, read_envelope, topology};
 
 /// This delivery of a message, counted from 1, and all later ones are handled alone: a message among the earlier groups may be what ended the program.
@@ -34,7 +34,7 @@ enum Read {
 impl<'a> Heard<'a> {
     /// Reads a delivery.
     pub(super) fn of(delivery: &'a Delivery) -> Self {
-        let read = if delivery.dead_letter {
+        let read = if delivery.dead_letter.is_some() {
             Read::DeadLetter
         } else {
             Read::Bytes(decode_uplink(&delivery.body))
@@ -158,5 +158,12 @@ pub(super) fn suspect(delivery: &Delivery, reason: String) -> Suspect {
 
 /// Whether a delivery has come so often that it is handled alone.
 pub(super) const fn is_suspicious(delivery: &Delivery) -> bool {
-    !delivery.dead_letter && delivery.redelivered.saturating_add(1) >= ALONE_FROM
+    delivery.dead_letter.is_none() && delivery.redelivered.saturating_add(1) >= ALONE_FROM
+}
+
+/// Whether a delivery is a hello that nobody waits for any more: HQ was away for longer than the branch had use for an answer, and the next hello asks the same. The
+/// envelope is what tells, for a sale must never end like this, whatever its sender has written beside it.
+pub(super) fn is_expired_hello(delivery: &Delivery) -> bool {
+    delivery.dead_letter == Some(DeadLetter::Expired)
+        && read_envelope(&delivery.body).is_ok_and(|envelope| envelope.kind == UplinkKind::Hello)
 }

@@ -42,7 +42,7 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
         message_id: None,
         redelivered: 0,
         headers: suspect.headers,
-        dead_letter: false,
+        dead_letter: None,
         body: suspect.bytes,
     };
     let heard = Heard::of(&delivery);

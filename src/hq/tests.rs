@@ -13,7 +13,7 @@ use crate::domain::time::parse_wall;
 use crate::protocol::message::{Batch, Downlink, Hello, Outcome, Receipt, Uplink};
 use crate::shutdown::{self, Trigger};
 use crate::store::hq::{MessageDigest, fixture};
-use crate::transport::Delivery;
+use crate::transport::{DeadLetter, Delivery};
 use crate::wire::{encode_uplink, topology};
 use broker::{Broker, Step};
 
@@ -135,7 +135,7 @@ fn delivery(message: &Uplink) -> Delivery {
         message_id: None,
         redelivered: 0,
         headers: "{}".into(),
-        dead_letter: false,
+        dead_letter: None,
         body: encode_uplink(message, 1).unwrap(),
     }
 }
@@ -258,7 +258,7 @@ async fn what_cannot_be_read_is_answered_and_quarantined_and_what_is_too_new_onl
     let mut damaged_by_other = damaged.clone();
     damaged_by_other.user_id = Some("SFAX-02".into());
     let mut dead = delivery(&batch(3, 1..=9));
-    dead.dead_letter = true;
+    dead.dead_letter = Some(DeadLetter::GivenUp);
     office.broker.deliver([
         damaged,
         too_new,
@@ -280,6 +280,28 @@ async fn what_cannot_be_read_is_answered_and_quarantined_and_what_is_too_new_onl
             "the message was sent under another user than its branch",
             "the broker gave the message up",
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_hello_that_expired_is_gone_and_anything_else_that_did_is_kept() {
+    let office = Office::start(QUICK);
+    let dead = |message: &Uplink, why| Delivery {
+        dead_letter: Some(why),
+        ..delivery(message)
+    };
+    office.broker.deliver([
+        dead(&hello(), DeadLetter::Expired),
+        dead(&batch(1, 1..=1), DeadLetter::Expired),
+        dead(&hello(), DeadLetter::GivenUp),
+    ]);
+    office.broker.until_acked(3).await;
+    assert!(office.broker.state().answers.is_empty());
+    let (mut db, _folder) = office.stopped().await;
+    assert_eq!(reasons(&mut db).len(), 2);
+    assert_eq!(
+        db.quarantined(0, 9).unwrap()[0].suspect.bytes,
+        delivery(&batch(1, 1..=1)).body
     );
 }
 
