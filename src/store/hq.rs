@@ -8,6 +8,7 @@
 mod books;
 mod bulk;
 mod commit;
+mod conflicts;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod open;

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use super::books::Books;
 use super::bulk::{self, Key};
 use super::schema::hq;
-use super::{HqDb, Incoming, Question, UnreadMessage, blames_rows, quarantine, sales, transaction};
+use super::{HqDb, Incoming, Question, UnreadMessage, blames_rows, conflicts, quarantine, sales, transaction};
 use crate::domain::ids::{Revision, Run, SaleId, StoreId};
 use crate::domain::sale::Sale;
 use crate::domain::sync_state::Refusal;
@@ -269,6 +269,7 @@ fn take_rows(conn: &mut SqliteConnection, key: Key<'_>, rows: &[Sale]) -> Result
     let held = sales::held(conn, key, rows)?;
     let mut fates = Fates::default();
     let (mut newer, mut replaced) = (Vec::with_capacity(rows.len()), Vec::new());
+    let mut repeated = Vec::new();
     for row in rows {
         let here = held.get(&row.id);
         match (verdict::judge(key.branch, here, row), here) {
@@ -281,9 +282,12 @@ fn take_rows(conn: &mut SqliteConnection, key: Key<'_>, rows: &[Sale]) -> Result
                 }
                 Err(refusal) => fates.refused.push((row.id, row.revision, refusal)),
             },
-            (Verdict::Duplicate, _) => fates.stored.push((row.id, row.revision)),
+            (Verdict::Duplicate, _) => {
+                fates.stored.push((row.id, row.revision));
+                repeated.push(row);
+            }
             (Verdict::Conflict, here) => {
-                sales::keep_conflict(conn, key, row)?;
+                conflicts::keep(conn, key, row)?;
                 fates.held.extend(here.cloned());
             }
             (Verdict::Stale, here) => fates.held.extend(here.cloned()),
@@ -291,6 +295,8 @@ fn take_rows(conn: &mut SqliteConnection, key: Key<'_>, rows: &[Sale]) -> Result
     }
     sales::keep_revisions(conn, key, &replaced)?;
     bulk::upsert(conn, key, &newer)?;
+    conflicts::settle(conn, key, &newer)?;
+    conflicts::settle(conn, key, &repeated)?;
     Ok(fates)
 }
 

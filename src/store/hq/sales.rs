@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::bulk::Key;
 use super::schema::sales;
@@ -75,32 +75,6 @@ pub(super) fn keep_revisions(conn: &mut SqliteConnection, key: Key<'_>, ids: &[S
         .bind::<BigInt, _>(id.get())
         .execute(conn)?;
     }
-    Ok(())
-}
-
-/// Keeps a content that came under a key and revision that has another one; once, however often it comes.
-pub(super) fn keep_conflict(conn: &mut SqliteConnection, key: Key<'_>, sale: &Sale) -> Result<(), StoreError> {
-    let content = &sale.content;
-    diesel::sql_query(
-        "INSERT OR IGNORE INTO sale_conflicts (branch, ledger, external_id, revision, digest, date, product, region, qty, cost, tax, \
-         created_at, updated_at, deleted_at, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind::<Text, _>(key.branch.as_str())
-    .bind::<Binary, _>(key.ledger.as_bytes().as_slice())
-    .bind::<BigInt, _>(sale.id.get())
-    .bind::<BigInt, _>(i64::from(sale.revision.get()))
-    .bind::<Binary, _>(sale.digest(key.branch).0.as_slice())
-    .bind::<Text, _>(date_text(content.date))
-    .bind::<Text, _>(&content.product)
-    .bind::<Text, _>(&content.region)
-    .bind::<BigInt, _>(i64::from(content.qty))
-    .bind::<BigInt, _>(content.cost.units())
-    .bind::<BigInt, _>(content.tax.units())
-    .bind::<BigInt, _>(sale.created_at.0)
-    .bind::<BigInt, _>(sale.updated_at.0)
-    .bind::<Nullable<BigInt>, _>(sale.deleted_at.map(|at| at.0))
-    .bind::<BigInt, _>(key.now.0)
-    .execute(conn)?;
     Ok(())
 }
 

@@ -92,7 +92,8 @@ CREATE TABLE sale_revisions (
     PRIMARY KEY (branch, ledger, external_id, revision)
 ) STRICT, WITHOUT ROWID;
 
--- Contents that came under a key and revision that has another content. They count nowhere; each is kept once.
+-- Contents that came under a key and revision that has another content. They count nowhere; each is kept once, and open until the branch has found the way out:
+-- `settled_at` is when a revision above it, HQ's own content or, in another ledger, the sale itself came.
 CREATE TABLE sale_conflicts (
     branch TEXT NOT NULL,
     ledger BLOB NOT NULL,
@@ -109,8 +110,10 @@ CREATE TABLE sale_conflicts (
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,
     received_at INTEGER NOT NULL,
+    settled_at INTEGER,
     PRIMARY KEY (branch, ledger, external_id, revision, digest)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sale_conflicts_open ON sale_conflicts (branch, external_id) WHERE settled_at IS NULL;
 
 -- Messages that could not be read, or whose sender was not who the message says. Equal ones once, with a count.
 CREATE TABLE quarantine (
