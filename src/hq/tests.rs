@@ -10,9 +10,11 @@ use crate::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, Revision, SaleId}
 use crate::domain::money::{Money, MoneySum};
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::parse_wall;
+use crate::protocol::identity::Login;
+use crate::protocol::lineage::{Lineage, Standing};
 use crate::protocol::message::{Batch, Downlink, Hello, Outcome, Receipt, Uplink};
 use crate::shutdown::{self, Trigger};
-use crate::store::hq::{MessageDigest, fixture};
+use crate::store::hq::{Incoming, MessageDigest, Suspect, fixture};
 use crate::transport::{DeadLetter, Delivery};
 use crate::wire::{encode_uplink, topology};
 use broker::{Broker, Step};
@@ -426,6 +428,55 @@ async fn a_row_that_ends_head_office_each_time_is_found_by_halving_and_all_other
     assert_eq!(rejected, [3]);
     let (mut db, _folder) = office.stopped().await;
     assert_eq!(db.overview().unwrap().branches[0].sales, 5);
+}
+
+#[tokio::test]
+async fn a_message_let_in_late_makes_no_branch_a_copy_and_counts_once_the_branch_is_told() {
+    let office = Office::start(QUICK);
+    let mut unreadable = delivery(&batch(1, 1..=3));
+    *unreadable.body.last_mut().unwrap() ^= 1;
+    office.broker.deliver([unreadable]);
+    office.broker.until_acked(1).await;
+    let (mut db, _folder) = office.stopped().await;
+    // Head office was upgraded, and reads it now.
+    let kept = db.quarantined(0, 1).unwrap().remove(0);
+    let readable = Incoming::Refused(Suspect {
+        bytes: delivery(&batch(1, 1..=3)).body,
+        ..kept.suspect
+    });
+    db.commit_group(NOW, &[1], &[readable]).unwrap();
+    replay(&mut db, kept.id + 1, false, NOW).unwrap();
+    assert_eq!(db.overview().unwrap().branches[0].sales, 3);
+
+    // The branch was told that none of the three can be read, and waits for no answer.
+    let mut standing = Standing::default();
+    let mut answers = |group: &[Uplink]| {
+        let incoming = |message: &Uplink| Incoming::Message {
+            login: Login::Own,
+            message: message.clone(),
+        };
+        let group: Vec<_> = group.iter().map(incoming).collect();
+        db.commit_group(NOW, &[1], &group).unwrap()
+    };
+    let Some(Some(Downlink::Answer(answer))) = answers(&[hello()]).pop() else {
+        panic!("no answer")
+    };
+    assert_eq!(standing.weigh(&answer), Lineage::Same);
+    // Somebody at the branch has two of them go again, and the receipt is lost.
+    standing.unanswered = 2;
+    let Some(Downlink::Receipt(receipt)) = answers(&[batch(2, 1..=2), hello()]).swap_remove(0) else {
+        panic!("no receipt")
+    };
+    assert_eq!((receipt.newly_applied, receipt.mark.applied), (2, 2));
+    let Some(Some(Downlink::Answer(answer))) = answers(&[hello()]).pop() else {
+        panic!("no answer")
+    };
+    assert_eq!(standing.weigh(&answer), Lineage::Same);
+    // What was counted is not counted twice.
+    let Some(Some(Downlink::Receipt(receipt))) = answers(&[batch(3, 1..=3)]).pop() else {
+        panic!("no receipt")
+    };
+    assert_eq!((receipt.newly_applied, receipt.mark.applied), (1, 3));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub(crate) mod fixture;
 mod open;
 mod overview;
 mod quarantine;
+mod replayed;
 mod sales;
 mod schema;
 #[cfg(test)]

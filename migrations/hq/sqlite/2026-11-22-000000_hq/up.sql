@@ -29,7 +29,7 @@ CREATE TABLE branches (
 CREATE TABLE ledgers (
     branch TEXT NOT NULL REFERENCES branches (branch),
     ledger BLOB NOT NULL CHECK (length(ledger) = 16),
-    -- How many revisions were ever applied.
+    -- How many revisions were ever applied, without those in `replayed`.
     applied INTEGER NOT NULL CHECK (applied >= 0),
     -- A hash chained over the batches that they came in.
     chain BLOB NOT NULL CHECK (length(chain) = 16),
@@ -129,6 +129,15 @@ CREATE TABLE quarantine (
     -- Of routing key, user and bytes.
     digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 16)
 ) STRICT;
+
+-- Revisions that were let in from the quarantine, and of which their branch was not told yet. They are counted as applied with the first batch that brings them again.
+CREATE TABLE replayed (
+    branch TEXT NOT NULL,
+    ledger BLOB NOT NULL,
+    external_id INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (branch, ledger, external_id)
+) STRICT, WITHOUT ROWID;
 
 -- Messages that are being handled alone because they were delivered suspiciously often: how often that began and never ended.
 CREATE TABLE tries (
