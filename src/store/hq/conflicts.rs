@@ -9,9 +9,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::bulk::Key;
-use super::sales::date_text;
 use crate::domain::sale::{Sale, clean};
-use crate::store::StoreError;
+use crate::store::{StoreError, dates};
 
 /// Keeps a content that came under a key and revision that has another one; once, however often it comes. Nobody has judged its texts, so they are cleaned.
 pub(super) fn keep(conn: &mut SqliteConnection, key: Key<'_>, sale: &Sale) -> Result<(), StoreError> {
@@ -25,7 +24,7 @@ pub(super) fn keep(conn: &mut SqliteConnection, key: Key<'_>, sale: &Sale) -> Re
     .bind::<BigInt, _>(sale.id.get())
     .bind::<BigInt, _>(i64::from(sale.revision.get()))
     .bind::<Binary, _>(sale.digest(key.branch).0.as_slice())
-    .bind::<Text, _>(date_text(content.date))
+    .bind::<Text, _>(dates::text(content.date))
     .bind::<Text, _>(clean(&content.product))
     .bind::<Text, _>(clean(&content.region))
     .bind::<BigInt, _>(i64::from(content.qty))
