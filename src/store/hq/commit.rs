@@ -3,6 +3,7 @@
 //! If the database refuses something in the group for what it is, the group is taken again message by message, and the message at fault row by row, so that one bad row
 //! is refused and the others are not held up.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use diesel::prelude::*;
@@ -14,7 +15,7 @@ use super::{
     HqDb, Incoming, Question, UnreadMessage, blames_rows, conflicts, quarantine, replayed, sales, transaction,
 };
 use crate::domain::ids::{Revision, Run, SaleId, StoreId};
-use crate::domain::sale::Sale;
+use crate::domain::sale::{Sale, clean, is_clean};
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::Login;
@@ -218,15 +219,16 @@ fn take_batch(
         ledger: batch.ledger,
         now: moment.now,
     };
+    let sales = with_clean_voids(&batch.sales);
     let mut fates = Fates::default();
     match care {
         Care::Together => {
-            for rows in without_repeats(&batch.sales) {
+            for rows in without_repeats(&sales) {
                 fates.add(take_rows(conn, key, rows)?);
             }
         }
         Care::RowByRow => {
-            for row in &batch.sales {
+            for row in sales.iter() {
                 fates.add(take_row(conn, key, row)?);
             }
         }
@@ -345,6 +347,20 @@ fn take_rows(conn: &mut SqliteConnection, key: Key<'_>, rows: &[Sale]) -> Result
     conflicts::settle(conn, key, &newer)?;
     conflicts::settle(conn, key, &repeated)?;
     Ok(fates)
+}
+
+/// Rows as they are judged. A void is storable whatever its content is, so nothing has judged its texts; they are cleaned, each time alike, for whoever reads them here.
+fn with_clean_voids(rows: &[Sale]) -> Cow<'_, [Sale]> {
+    let is_dirty = |row: &Sale| row.is_void() && !(is_clean(&row.content.product) && is_clean(&row.content.region));
+    if !rows.iter().any(is_dirty) {
+        return Cow::Borrowed(rows);
+    }
+    let mut rows = rows.to_vec();
+    for row in rows.iter_mut().filter(|row| is_dirty(row)) {
+        row.content.product = clean(&row.content.product);
+        row.content.region = clean(&row.content.region);
+    }
+    Cow::Owned(rows)
 }
 
 /// Cuts rows where an id comes again, so that the later row is judged by what the earlier one has left.

@@ -229,6 +229,22 @@ fn a_void_is_stored_whatever_its_content() {
 }
 
 #[test]
+fn a_void_moves_no_cursor_and_comes_again_as_what_it_was() {
+    let mut hq = hq();
+    let mut voided = revised(1, 2, "PENS\u{1b}[2J\u{202e}");
+    voided.content.region = "\u{9b}East".into();
+    voided.deleted_at = Some(NOW);
+    for _ in 0..2 {
+        let (stored, taken, applied) = hq.take(vec![sale(2), voided.clone()]);
+        assert_eq!((stored, taken.held.len(), applied.1), (vec![(2, 1), (1, 2)], 0, 2));
+    }
+    assert_eq!(
+        hq.text("SELECT product || '|' || region FROM sales_report WHERE external_id = 1"),
+        Some("PENS [2J|East".into())
+    );
+}
+
+#[test]
 fn one_id_twice_in_a_batch_is_judged_in_order() {
     let mut hq = hq();
     let rows = vec![
