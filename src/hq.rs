@@ -42,6 +42,8 @@ pub struct Options {
     pub trial: bool,
     /// What tells the time: the wall clock, or a test.
     pub wall: fn() -> UtcMillis,
+    /// When this program was built: an earlier clock is wrong.
+    pub built: UtcMillis,
     /// How long HQ waits after a failure.
     pub retry: Backoff,
 }
@@ -53,6 +55,7 @@ impl Options {
         Self {
             trial,
             wall: clock::wall,
+            built: clock::BUILT,
             retry: Backoff {
                 first_ms: 1_000,
                 cap_ms: 30_000,
@@ -78,7 +81,7 @@ pub async fn run<T: HqTransport>(transport: T, db: HqDb, options: Options, shutd
     let mut office = Office {
         transport,
         place: db.path().to_owned(),
-        desk: Some(Desk::at(db, options.trial)),
+        desk: Some(Desk::at(db, options)),
         options,
         failures: 0,
         said: Said::default(),
@@ -140,11 +143,11 @@ impl<T: HqTransport> Office<T> {
         &mut self,
         work: impl FnOnce(&mut Desk) -> Result<R, Trouble> + Send + 'static,
     ) -> Result<R, Trouble> {
-        let (desk, place, trial) = (self.desk.take(), self.place.clone(), self.options.trial);
+        let (desk, place, options) = (self.desk.take(), self.place.clone(), self.options);
         let working = tokio::task::spawn_blocking(move || {
             let mut desk = match desk {
                 Some(desk) => desk,
-                None => Desk::at(HqDb::open(&place)?, trial),
+                None => Desk::at(HqDb::open(&place)?, options),
             };
             let done = work(&mut desk);
             Ok((desk, done))

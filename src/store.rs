@@ -5,6 +5,7 @@
 
 mod backup;
 pub mod branch;
+mod dates;
 pub mod hq;
 mod sqlite;
 mod transaction;

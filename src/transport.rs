@@ -120,10 +120,19 @@ pub struct Delivery {
     pub redelivered: u32,
     /// The headers, as text, for whoever must look at a message that can't be read.
     pub headers: String,
-    /// Whether it comes from the dead-letter queue.
-    pub dead_letter: bool,
+    /// Why the broker gave it up, if it comes from the dead-letter queue.
+    pub dead_letter: Option<DeadLetter>,
     /// The sealed envelope, if it is one.
     pub body: Vec<u8>,
+}
+
+/// Why the broker gave a message up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadLetter {
+    /// It lay in the queue for longer than its sender had any use for it.
+    Expired,
+    /// Anything else: it was handed out too often, or somebody moved it.
+    GivenUp,
 }
 
 /// An answer from HQ on its way to a branch.

@@ -178,7 +178,8 @@ pub fn clean(text: &str) -> String {
 }
 
 /// Whether [`clean`] would leave a text as it is. Head office asks this of every sale, so nothing is copied.
-fn is_clean(text: &str) -> bool {
+#[must_use]
+pub fn is_clean(text: &str) -> bool {
     // As if a space came before the text, and the text must not end behind one.
     let mut behind_space = true;
     for c in text.chars() {

@@ -7,6 +7,9 @@ use crate::domain::sale::Sale;
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
 
+/// The most rows of a batch, and so of a receipt.
+pub const MAX_BATCH_ROWS: u32 = 5_000;
+
 /// A version of the message bodies.
 pub type Version = u8;
 
@@ -44,7 +47,7 @@ pub struct Hello {
     pub marks: Vec<Mark>,
 }
 
-/// The sales of one message. All rows are of one ledger.
+/// The sales of one message, at most [`MAX_BATCH_ROWS`]. All rows are of one ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Batch {
     /// Who speaks.

@@ -23,14 +23,14 @@ mod tests;
 pub mod v1;
 
 use crate::domain::ids::LedgerId;
-use crate::protocol::message::{Downlink, Uplink, Version};
+use crate::protocol::message::{Downlink, MAX_BATCH_ROWS, Uplink, Version};
 
 use super::envelope::{Envelope, Head, Kind, UplinkKind};
 use seal::Sections;
 
 /// The most rows of a batch, and of a receipt. With texts of the longest kind so many rows still fit into [`MAX_BODY_BYTES`], so HQ can always answer with what it
 /// holds for every row.
-pub const MAX_ROWS: usize = 5_000;
+pub const MAX_ROWS: usize = MAX_BATCH_ROWS as usize;
 /// The most bytes of a body before it is packed.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
 /// The most bytes of a product: what is longer has more characters than a sale may have, and no branch makes it.
@@ -181,6 +181,14 @@ pub fn encode_uplink(message: &Uplink, version: Version) -> Result<Vec<u8>, Enco
         id,
     };
     seal::seal(head.write(Some(branch)), &sections)
+}
+
+/// Reads the envelope of a message from a branch, and nothing behind it.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Flaw> {
+    Envelope::read(bytes).map(|(envelope, _)| envelope)
 }
 
 /// Reads a message from a branch.

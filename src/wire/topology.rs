@@ -13,8 +13,8 @@ pub const SALES_QUEUE: &str = "sales";
 pub const SALES_BINDING: &str = "#";
 /// The durable fanout exchange to which the broker moves a message that it gives up.
 pub const DEAD_LETTER_EXCHANGE: &str = "sales.dead";
-/// The durable queue behind [`DEAD_LETTER_EXCHANGE`]; HQ empties it into the quarantine. A classic one without arguments: it is nearly always empty, and has no
-/// limit to how often it hands a message out.
+/// The durable queue behind [`DEAD_LETTER_EXCHANGE`]; HQ empties it into the quarantine, but for hellos that have expired. A classic one without arguments: it is
+/// nearly always empty, and has no limit to how often it hands a message out.
 pub const DEAD_LETTER_QUEUE: &str = "sales.dead";
 /// The exclusive queue that an HQ with a database of its own holds while it runs, so that a second one is refused.
 pub const LONE_HQ_QUEUE: &str = "hq.sqlite";

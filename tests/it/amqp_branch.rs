@@ -39,7 +39,7 @@ async fn what_a_branch_publishes_is_confirmed_and_its_receipt_comes_back() {
     assert_eq!(taken.message_id.as_deref(), Some("01010101010101010101010101010101"));
     assert_eq!(taken.body, hello(1).body);
     assert_eq!(taken.headers, "type: hello\nexpiration: 60000\n");
-    assert_eq!((taken.redelivered, taken.dead_letter), (0, false));
+    assert_eq!((taken.redelivered, taken.dead_letter), (0, None));
 
     hq.reply(vec![receipt(1)]).await.unwrap();
     hq.ack(&[taken.tag]).await.unwrap();

@@ -548,3 +548,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[should_panic(expected = "the limits leave no way to send")]
+fn a_machine_that_would_make_batches_beyond_the_limit_of_a_message_does_not_begin() {
+    let mut limits = Limits::real(vec![1]);
+    limits.batch_rows = MAX_BATCH_ROWS + 1;
+    let _ = Uplink::new(limits);
+}

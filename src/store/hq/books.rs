@@ -35,7 +35,7 @@ struct BranchNote {
 /// What is known of one ledger.
 #[derive(Debug, Default)]
 pub(super) struct LedgerNote {
-    /// How many revisions were ever applied, and by what.
+    /// How many revisions were ever applied, and by what; those that came out of the quarantine count once their branch was told of them.
     pub(super) mark: Mark,
     /// The marks that this group has led to.
     new_marks: Vec<Mark>,
@@ -143,6 +143,11 @@ impl BranchNote {
 }
 
 impl LedgerNote {
+    /// Notes that revisions of these sales are here.
+    pub(super) fn named(&mut self, ids: impl Iterator<Item = SaleId>) {
+        self.highest_id = ids.map(SaleId::get).fold(self.highest_id, i64::max);
+    }
+
     /// Notes that revisions of these sales were applied, and that all of `stored` are here; returns how many revisions they are.
     pub(super) fn applied(&mut self, batch: BatchId, ids: &[SaleId], stored: &[Run]) -> u64 {
         let newly_applied = ids.len() as u64;
@@ -150,7 +155,7 @@ impl LedgerNote {
             self.mark = self.mark.after(batch, newly_applied, stored);
             self.new_marks.push(self.mark);
         }
-        self.highest_id = ids.iter().map(|id| id.get()).fold(self.highest_id, i64::max);
+        self.named(ids.iter().copied());
         newly_applied
     }
 

@@ -129,7 +129,7 @@ fn delivery(tag: u64, held: Held) -> Delivery {
         message_id: Some(message_id_text(held.message.id)),
         redelivered: held.delivered,
         headers: String::new(),
-        dead_letter: false,
+        dead_letter: None,
         body: held.message.body,
     }
 }
