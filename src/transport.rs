@@ -16,7 +16,8 @@ use crate::domain::ids::BranchCode;
 use crate::domain::line::Traffic;
 use crate::wire::topology;
 
-/// Names one message to the broker: the batch's id, the hello's nonce.
+/// Names one message to whoever gives it to a line: the batch's id, the hello's nonce. The broker is not told: it answers for messages by their order, and the envelope
+/// has the id.
 pub type MessageId = [u8; 16];
 
 /// What kind of message it is: the last word of its routing key.
@@ -46,12 +47,6 @@ impl Kind {
             Self::Sales => topology::sales_key(branch),
         }
     }
-}
-
-/// A message's id as the broker carries it: 32 hexadecimal digits.
-#[must_use]
-pub fn message_id_text(id: MessageId) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 /// A message from a branch on its way to the broker.
@@ -114,8 +109,6 @@ pub struct Delivery {
     pub user_id: Option<String>,
     /// The routing key.
     pub routing_key: String,
-    /// The message id, if there is one.
-    pub message_id: Option<String>,
     /// How often the broker has handed this message out before.
     pub redelivered: u32,
     /// The headers, as text, for whoever must look at a message that can't be read.

@@ -129,7 +129,6 @@ fn delivery(message: &Uplink) -> Delivery {
         tag: 0,
         user_id: Some("TUNIS-01".into()),
         routing_key: topology::sales_key(&branch()),
-        message_id: None,
         redelivered: 0,
         headers: "{}".into(),
         dead_letter: false,
