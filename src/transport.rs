@@ -20,7 +20,7 @@ use crate::wire::topology;
 /// has the id.
 pub type MessageId = [u8; 16];
 
-/// What kind of message it is: the last word of its routing key.
+/// What kind of message it is; the last word of its routing key tells the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A hello.
@@ -30,15 +30,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind as one word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Hello => "hello",
-            Self::Sales => "sales",
-        }
-    }
-
     /// The routing key of a branch's messages of this kind.
     #[must_use]
     pub fn routing_key(self, branch: &BranchCode) -> String {

@@ -35,9 +35,9 @@ async fn what_a_branch_publishes_is_confirmed_and_its_receipt_comes_back() {
     assert_eq!(group.len(), 1);
     let taken = &group[0];
     assert_eq!(taken.user_id.as_deref(), Some(CODE));
-    assert_eq!(taken.routing_key, "TUNIS-01.hello");
+    assert_eq!(taken.routing_key, "TUNIS-01.h");
     assert_eq!(taken.body, hello(1).body);
-    assert_eq!(taken.headers, "type: hello\nexpiration: 60000\n");
+    assert_eq!(taken.headers, "expiration: 60000\n");
     assert_eq!((taken.redelivered, taken.dead_letter), (0, false));
 
     hq.reply(vec![receipt(1)]).await.unwrap();
@@ -138,7 +138,7 @@ async fn nothing_unroutable_is_confirmed_among_messages_that_have_a_queue() {
     raw.queue_bind(
         "hellos".into(),
         "sales".into(),
-        "*.hello".into(),
+        "*.h".into(),
         QueueBindOptions::default(),
         none(),
     )

@@ -216,8 +216,7 @@ impl<'a> Publisher<'a> {
     fn properties(&self, message: &Outgoing) -> BasicProperties {
         let properties = BasicProperties::default()
             .with_delivery_mode(DURABLE)
-            .with_user_id(self.route.dialer.address().user().into())
-            .with_type(message.kind.word().into());
+            .with_user_id(self.route.dialer.address().user().into());
         match message.expires_ms {
             Some(millis) => properties.with_expiration(millis.to_string().into()),
             None => properties,
