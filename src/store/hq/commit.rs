@@ -167,7 +167,6 @@ fn take_unread(
         }),
         Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
             hq,
-            ledger: unread.ledger,
             batch: *batch,
             mark,
             newly_applied: 0,
@@ -207,7 +206,6 @@ fn take_batch(
     let newly_applied = ledger.applied(batch.id, &fates.applied, &stored);
     Ok(Receipt {
         hq: moment.stamp(login),
-        ledger: batch.ledger,
         batch: batch.id,
         mark: ledger.mark,
         newly_applied,
