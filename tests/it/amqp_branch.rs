@@ -50,6 +50,25 @@ async fn what_a_branch_publishes_is_confirmed_and_its_receipt_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_closed_leaves_no_receipt_to_come_again() {
+    let vhost = Broker::shared().vhost();
+    let mut hq = head_office(vhost.admin()).await;
+    let transport = branch(vhost.branch(CODE), CODE);
+    let mut session = up(&transport).await;
+    hq.reply(vec![receipt(1), receipt(2), receipt(3)]).await.unwrap();
+    for number in 1..=3 {
+        assert_eq!(next_but_queue(&mut session).await, LinkEvent::Arrived(vec![number]));
+    }
+    drop(session.outgoing);
+    assert_eq!(session.events.recv().await, Some(LinkEvent::Down(LinkTrouble::Closed)));
+
+    let mut session = up(&transport).await;
+    hq.reply(vec![receipt(4)]).await.unwrap();
+    assert_eq!(next_but_queue(&mut session).await, LinkEvent::Arrived(vec![4]));
+    hq.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_messages_are_on_their_way_at_once_and_each_is_confirmed() {
     let vhost = Broker::shared().vhost();
     let proxy = Proxy::start(vhost.port(), 1).await;
