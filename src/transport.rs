@@ -133,7 +133,8 @@ pub trait HqTransport: Send + Sync + 'static {
 
 /// One life of HQ's line. After an error it is dropped, and nothing of it is used again: what was not acked comes again.
 pub trait HqLink: Send {
-    /// Waits for a message, then takes what else has already arrived: at most `max_messages`, and no more once their bodies reach `max_bytes`.
+    /// Waits for a message, then takes what else has already arrived: at most `max_messages`, and no more once their bodies reach `max_bytes`. Can be dropped and called
+    /// again without loss.
     fn next_group(
         &mut self,
         max_messages: usize,
