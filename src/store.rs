@@ -7,6 +7,7 @@ mod backup;
 pub mod branch;
 pub mod hq;
 mod sqlite;
+mod statement;
 mod transaction;
 
 use std::path::PathBuf;
