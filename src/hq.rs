@@ -19,12 +19,14 @@ mod vigil;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use crate::clock;
 use crate::domain::time::UtcMillis;
 use crate::protocol::backoff::Backoff;
 use crate::shutdown::Shutdown;
 use crate::store::hq::HqDb;
-use crate::transport::{HqLink, HqTransport, HqTrouble};
+use crate::transport::{HqLink, HqTransport, HqTrouble, Reply};
 use desk::Desk;
 use trouble::{Said, Trouble};
 
@@ -32,8 +34,9 @@ pub use replay::{ReplayError, replay};
 
 /// The most messages that are taken from the broker at once.
 const GROUP_MESSAGES: usize = 64;
-/// No more messages are taken at once when their bodies have this many bytes.
-const GROUP_BYTES: usize = 1 << 20;
+/// No more messages are taken at once when their bodies have this many bytes: about as many as one transaction takes, so that answers to the first don't wait for
+/// another transaction.
+const GROUP_BYTES: usize = 160 << 10;
 
 /// How HQ runs.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +110,21 @@ struct Office<T> {
     said: Said,
 }
 
+/// A group that is committed: its answers must go out before the broker hears that it is done with. The broker waits for that while the next group is committed.
+struct Owed {
+    replies: Vec<Reply>,
+    tags: Vec<u64>,
+}
+
+/// Answers a committed group, and then acks it to the broker.
+async fn pay(link: &mut impl HqLink, owed: Option<Owed>) -> Result<(), HqTrouble> {
+    if let Some(Owed { replies, tags }) = owed {
+        link.reply(replies).await?;
+        link.ack(&tags).await?;
+    }
+    Ok(())
+}
+
 impl<T: HqTransport> Office<T> {
     /// One session; ends well when HQ is asked to stop.
     async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Trouble> {
@@ -121,18 +139,38 @@ impl<T: HqTransport> Office<T> {
             link = self.transport.open() => link?,
         };
         tracing::info!("head office listens");
+        let mut owed: Option<Owed> = None;
         loop {
-            let group = tokio::select! {
-                biased;
-                () = shutdown.wait() => break,
-                group = link.next_group(GROUP_MESSAGES, GROUP_BYTES) => group?,
+            let group = match owed {
+                None => tokio::select! {
+                    biased;
+                    () = shutdown.wait() => break,
+                    group = link.next_group(GROUP_MESSAGES, GROUP_BYTES) => Some(group?),
+                },
+                Some(_) if shutdown.is_requested() => None,
+                // What has not arrived yet must not keep a branch waiting for its answer.
+                Some(_) => link
+                    .next_group(GROUP_MESSAGES, GROUP_BYTES)
+                    .now_or_never()
+                    .transpose()?,
             };
-            let tags: Vec<u64> = group.iter().map(|delivery| delivery.tag).collect();
-            let replies = self.at_desk(move |desk| desk.take(&group, wall())).await?;
-            link.reply(replies).await?;
-            link.ack(&tags).await?;
-            self.failures = 0;
-            self.said.all_is_well();
+            let was_owed = owed.is_some();
+            if let Some(group) = group {
+                let tags = group.iter().map(|delivery| delivery.tag).collect();
+                let taking = self.at_desk(move |desk| desk.take(&group, wall()));
+                let (replies, paid) = tokio::join!(taking, pay(&mut link, owed.take()));
+                paid?;
+                owed = Some(Owed {
+                    replies: replies?,
+                    tags,
+                });
+            } else {
+                pay(&mut link, owed.take()).await?;
+            }
+            if was_owed {
+                self.failures = 0;
+                self.said.all_is_well();
+            }
         }
         link.close().await;
         Ok(())

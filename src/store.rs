@@ -8,6 +8,7 @@ pub mod branch;
 mod dates;
 pub mod hq;
 mod sqlite;
+mod statement;
 mod transaction;
 
 use std::path::PathBuf;

@@ -17,8 +17,8 @@ use super::intake::{self, Heard, MAX_TRIES};
 use super::trouble::Trouble;
 use super::vigil::{self, Witnesses};
 
-/// A transaction is closed once this many sales are in it: more make it hardly faster, and all of them are in memory.
-const COMMIT_ROWS: usize = 20_000;
+/// A transaction is closed once this many sales are in it: more make it hardly faster, and all of them are in memory. What is taken from the broker at once has mostly fewer.
+const COMMIT_ROWS: usize = 32_000;
 
 /// How many bytes a database that has failed must take before anything is taken from the broker again: as much as a large group needs, so that a disk with a little room
 /// left doesn't have everything delivered again and again.

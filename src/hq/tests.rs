@@ -139,7 +139,6 @@ fn delivery(message: &Uplink) -> Delivery {
         tag: 0,
         user_id: Some("TUNIS-01".into()),
         routing_key: topology::sales_key(&branch()),
-        message_id: None,
         redelivered: 0,
         headers: "{}".into(),
         dead_letter: None,
@@ -251,6 +250,45 @@ async fn a_stop_waits_for_the_group_in_hand() {
     let steps = broker.state().steps.clone();
     let answered = Step::Replied { answers: 1, sales: 3 };
     assert_eq!(steps, [Step::Opened, answered, Step::Acked(1), Step::Closed]);
+}
+
+/// As many hellos as are taken at once, and a batch behind them.
+fn two_groups() -> impl Iterator<Item = Delivery> {
+    let hellos = std::iter::repeat_with(|| delivery(&hello())).take(GROUP_MESSAGES);
+    hellos.chain([delivery(&batch(1, 1..=3))])
+}
+
+#[tokio::test]
+async fn a_group_is_committed_while_the_one_before_it_is_answered() {
+    let office = Office::prepared(QUICK, |_, broker| {
+        broker.state().failing_replies = 1;
+        broker.deliver(two_groups());
+    });
+    office.broker.until_acked(GROUP_MESSAGES + 1).await;
+    assert_eq!(office.broker.state().drops(), 1);
+    let receipt = &office.receipts()[0];
+    assert_eq!((receipt.newly_applied, receipt.mark.applied), (0, 3));
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_taken_holds_back_no_answer_to_the_one_before_it() {
+    static LOOKS: AtomicU32 = AtomicU32::new(0);
+    // The first look is before the session, the second at the first group; at the second group the clock is wrong for once.
+    let wall = || match LOOKS.fetch_add(1, Ordering::SeqCst) {
+        2 => UtcMillis(0),
+        _ => NOW,
+    };
+    let office = Office::prepared(Options { wall, ..QUICK }, |_, broker| broker.deliver(two_groups()));
+    office.broker.until_acked(GROUP_MESSAGES + 1).await;
+    let steps = office.broker.state().steps[..4].to_vec();
+    let answered = Step::Replied {
+        answers: GROUP_MESSAGES,
+        sales: 0,
+    };
+    assert_eq!(
+        steps,
+        [Step::Opened, answered, Step::Acked(GROUP_MESSAGES), Step::Dropped]
+    );
 }
 
 #[tokio::test]

@@ -117,11 +117,9 @@ pub struct Answer {
 pub struct Receipt {
     /// Who answers.
     pub hq: HqStamp,
-    /// The batch's ledger.
-    pub ledger: LedgerId,
-    /// The batch.
+    /// The batch; who made it knows its ledger.
     pub batch: BatchId,
-    /// How far HQ is with the ledger, with this batch.
+    /// How far HQ is with the batch's ledger, with this batch.
     pub mark: Mark,
     /// How many revisions of this batch HQ has applied just now; it had the others, or has not taken them.
     pub newly_applied: u64,

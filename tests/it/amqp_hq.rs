@@ -204,14 +204,14 @@ async fn dead_letters_arrive_marked_and_can_be_acked() {
         let options = BasicPublishOptions::default();
         raw.basic_publish(exchange.into(), key.into(), options, b"x", BasicProperties::default())
     };
-    publish("sales.dead", "TUNIS-01.sales").await.unwrap();
+    publish("sales.dead", "TUNIS-01.s").await.unwrap();
     let dead = receive(&mut hq).await;
     assert_eq!(dead[0].dead_letter, Some(DeadLetter::GivenUp));
-    assert_eq!(dead[0].routing_key, "TUNIS-01.sales");
+    assert_eq!(dead[0].routing_key, "TUNIS-01.s");
     publish("sales", "anything.else").await.unwrap();
     let stray = receive(&mut hq).await;
     // Whatever the key, HQ gets it, and sees that nobody vouches for the sender.
-    assert!(stray[0].dead_letter.is_none() && stray[0].user_id.is_none() && stray[0].message_id.is_none());
+    assert!(stray[0].dead_letter.is_none() && stray[0].user_id.is_none());
     assert_eq!(stray[0].routing_key, "anything.else");
     assert!(stray[0].tag > dead[0].tag);
     hq.ack(&tags(&dead)).await.unwrap();
@@ -252,7 +252,7 @@ async fn a_hello_that_expired_while_head_office_was_away_leaves_no_trace() {
     // Behind it something that the broker was told to give up, and that is kept.
     let raw = vhost.raw("guest:guest").await;
     let options = BasicPublishOptions::default();
-    let key = "SOUSSE-01.sales";
+    let key = "SOUSSE-01.s";
     raw.basic_publish(
         "sales.dead".into(),
         key.into(),

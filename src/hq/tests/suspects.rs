@@ -7,7 +7,7 @@ async fn nobody_speaks_for_another_branch() {
     let office = Office::start(QUICK);
     let message = batch(1, 1..=1);
     let mut other_key = delivery(&message);
-    other_key.routing_key = "SFAX-02.sales".into();
+    other_key.routing_key = "SFAX-02.s".into();
     office.broker.deliver([
         from_user(Some("SFAX-02"), &message),
         from_user(None, &message),

@@ -177,7 +177,6 @@ impl Bench {
     fn receipt(&mut self, batch: BatchId, store: StoreId) {
         self.feed(Event::Heard(Downlink::Receipt(Receipt {
             hq: Self::stamp(store),
-            ledger: LedgerId::from_random(1),
             batch,
             mark: Mark::default(),
             newly_applied: 0,

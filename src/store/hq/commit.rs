@@ -197,7 +197,6 @@ fn take_unread(
         }),
         Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
             hq,
-            ledger: unread.ledger,
             batch: *batch,
             mark,
             newly_applied: 0,
@@ -249,7 +248,6 @@ fn take_batch(
     };
     Ok(Receipt {
         hq: moment.stamp(login),
-        ledger: batch.ledger,
         batch: batch.id,
         mark: ledger.mark,
         newly_applied,

@@ -150,7 +150,6 @@ fn delivery(Message { raw, dead_letter }: Message) -> Delivery {
         tag: raw.delivery_tag,
         user_id: text(raw.properties.user_id()),
         routing_key: raw.routing_key.to_string(),
-        message_id: text(raw.properties.message_id()),
         redelivered: delivery_count(&raw),
         headers: describe(&raw.properties),
         dead_letter: dead_letter.then(|| why_dead(&raw.properties)),
