@@ -197,7 +197,13 @@ impl<T: HqTransport> Office<T> {
 
     async fn wait_after(&mut self, trouble: &Trouble, shutdown: &Shutdown) {
         self.failures = self.failures.saturating_add(1);
-        let wait_ms = self.options.retry.after(self.failures, clock::random());
+        // Whoever waits for a message that ends us waits for its last try, so they follow one another quickly.
+        let failures = if matches!(trouble, Trouble::Panicked(_)) {
+            1
+        } else {
+            self.failures
+        };
+        let wait_ms = self.options.retry.after(failures, clock::random());
         self.said.trouble(trouble, wait_ms);
         tokio::select! {
             () = shutdown.wait() => {}

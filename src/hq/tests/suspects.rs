@@ -211,6 +211,25 @@ async fn a_row_that_ends_head_office_each_time_is_found_by_halving_and_all_other
 }
 
 #[tokio::test]
+async fn a_message_that_ends_head_office_holds_the_others_up_for_no_longer_than_its_tries() {
+    fixture::be_poisonous();
+    let folder = tempfile::Builder::new().prefix(fixture::POISON).tempdir().unwrap();
+    let retry = Backoff {
+        first_ms: 50,
+        cap_ms: 60_000,
+    };
+    let office = Office::inside(folder, Options { retry, ..QUICK }, |_, _| {});
+    let Uplink::Batch(mut poison) = batch(1, 1..=1) else {
+        unreachable!("it is a batch")
+    };
+    poison.sales[0].content.product = fixture::POISON.into();
+    let poison = delivery(&Uplink::Batch(poison));
+    office.broker.deliver([poison, delivery(&batch(2, 2..=2))]);
+    // Nine waits of 50 ms; if each were twice the one before they would be 25 s.
+    office.broker.until_acked(2).await;
+}
+
+#[tokio::test]
 async fn a_message_let_in_late_makes_no_branch_a_copy_and_counts_once_the_branch_is_told() {
     let office = Office::start(QUICK);
     let mut unreadable = delivery(&batch(1, 1..=3));
