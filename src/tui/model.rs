@@ -22,7 +22,7 @@ use super::theme::Theme;
 use crate::domain::ids::BranchCode;
 use crate::domain::line::Hours;
 use crate::domain::money::TaxRate;
-use crate::domain::read::ProductCode;
+use crate::domain::read::{ProductCode, SaleRow};
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::{Tick, UtcMillis};
 use crate::text::Text;
@@ -241,14 +241,23 @@ impl Model {
         if self.settings.read_only && action.writes() {
             return false;
         }
-        let state = self.table.selected_row().map(|row| row.sync.kind());
-        let is_void = self.table.selected_row().is_some_and(|row| row.sale.is_void());
+        let row = self.row_at_hand();
+        let state = row.map(|row| row.sync.kind());
+        let is_void = row.is_some_and(|row| row.sale.is_void());
         match (self.context(), action) {
             (Context::Table, Action::Retry) => self.board.status.as_ref().is_some_and(|status| status.rejected > 0),
             (Context::Story, Action::Retry) => state == Some(SyncKind::Rejected),
             (Context::Story, Action::Resolve) => state == Some(SyncKind::Conflict),
             (Context::Table | Context::Story, Action::Edit | Action::Void) => state.is_some() && !is_void,
             _ => true,
+        }
+    }
+
+    /// The sale that keys act on: in a story the one that it tells of, else the selected one.
+    fn row_at_hand(&self) -> Option<&SaleRow> {
+        match self.layers.last() {
+            Some(Layer::Story(pane)) => pane.story.as_ref().map(|story| &story.row),
+            _ => self.table.selected_row(),
         }
     }
 

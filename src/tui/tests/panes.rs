@@ -47,6 +47,40 @@ fn a_refusal_is_read_on_the_row_with_what_to_do() {
 }
 
 #[test]
+fn the_keys_of_a_story_act_on_its_own_sale_wherever_the_selection_has_gone() {
+    let story_of_the_refused = || {
+        let mut desk = FakeDesk::with_sales(40);
+        for number in [38, 39, 40] {
+            desk.set_sync(number, too_far_ahead());
+        }
+        let mut counter = Counter::open(desk, (100, 28));
+        // Among the refused ones; the second one goes again, so that it leaves them.
+        counter.keys("f Right Right Right Right Enter Down Enter r");
+        counter.wait(1_000);
+        assert_ne!(counter.selected(), Some(39));
+        assert!(
+            !counter.text().contains("r Retry"),
+            "the footer is of the story: {}",
+            counter.text()
+        );
+        counter
+    };
+    let mut counter = story_of_the_refused();
+    counter.keys("d");
+    assert!(counter.text().contains("Void sale 39?"), "{}", counter.text());
+    counter.keys("y");
+    assert!(counter.desk.row(id(39)).unwrap().sale.is_void());
+    let mut counter = story_of_the_refused();
+    counter.keys("e");
+    assert_eq!(counter.form().editing().map(|(of, _)| of), Some(id(39)));
+    let mut counter = story_of_the_refused();
+    counter.keys("r");
+    assert_eq!(counter.notice(), "Sale 39 was not refused: nothing to retry.");
+    counter.keys("L");
+    assert_eq!(counter.model.log.of_sale, Some(id(39)));
+}
+
+#[test]
 fn a_conflict_is_settled_by_choosing_a_side() {
     let mut desk = FakeDesk::with_sales(40);
     let held = Revision::new(2).unwrap();

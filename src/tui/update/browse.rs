@@ -48,16 +48,15 @@ impl Model {
             }
             Action::Log => self.log_focused = true,
             Action::Totals => self.open_totals(),
-            action => self.act_on_selected(action),
+            action => match self.table.selected_row().cloned() {
+                Some(row) => self.act_on(&row, action),
+                None => self.notify(self.settings.text.word(Key::NoticeNoSale).to_owned()),
+            },
         }
     }
 
-    /// What can be done with one sale, in the table and in its story.
-    pub(super) fn act_on_selected(&mut self, action: Action) {
-        let Some(row) = self.table.selected_row().cloned() else {
-            self.notify(self.settings.text.word(Key::NoticeNoSale).to_owned());
-            return;
-        };
+    /// What can be done with one sale: the selected one in the table, the one that is told about in its story.
+    pub(super) fn act_on(&mut self, row: &SaleRow, action: Action) {
         match action {
             Action::Open => {
                 self.layers.push(Layer::Story(StoryPane::of(row.sale.id)));
@@ -65,7 +64,7 @@ impl Model {
             }
             Action::Edit | Action::Void if row.sale.is_void() => self.notify_about(Key::NoticeIsVoid, row.sale.id),
             Action::Edit => self.open_edit(&row.sale),
-            Action::Void => self.confirm_void(&row),
+            Action::Void => self.confirm_void(row),
             Action::Retry if row.sync.kind() == SyncKind::Rejected => self.send(Cmd::Retry(row.sale.id)),
             Action::Retry => self.notify_about(Key::NoticeNotRefused, row.sale.id),
             Action::Resolve if row.sync.kind() == SyncKind::Conflict => {

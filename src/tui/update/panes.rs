@@ -8,6 +8,7 @@ use super::super::model::Model;
 use super::super::model::field::Field;
 use super::super::model::layers::{CHART_DAYS, HelpPane, Layer};
 use super::super::model::story;
+use crate::text::Key;
 
 /// How many lines a page of a story is.
 const STORY_PAGE: usize = 8;
@@ -41,7 +42,13 @@ impl Model {
                 self.layers.pop();
                 return;
             }
-            action => return self.act_on_selected(action),
+            // The story's own sale, wherever the selection has gone meanwhile.
+            action => {
+                return match pane.story.as_ref().map(|story| story.row.clone()) {
+                    Some(row) => self.act_on(&row, action),
+                    None => self.notify(self.settings.text.word(Key::HeaderLoading).to_owned()),
+                };
+            }
         };
         pane.scroll = scrolled.min(lowest);
     }
