@@ -37,6 +37,26 @@ fn the_selection_stays_with_its_sale_when_others_arrive() {
 }
 
 #[test]
+fn an_import_of_another_program_leaves_the_selection_and_its_line_where_they_are() {
+    for downs in [0, 3] {
+        let mut counter = counter(500);
+        for _ in 0..downs {
+            counter.keys("Down");
+        }
+        let line = |counter: &Counter| counter.model.table.place().unwrap() - counter.model.table.top;
+        let (selected, before) = (counter.selected(), line(&counter));
+        let content = counter.desk.rows[0].sale.content.clone();
+        for _ in 0..390 {
+            counter.desk.insert(content.clone(), UtcMillis(1));
+        }
+        counter.tell(Msg::Answer(Answer::Changed));
+        counter.wait(200);
+        assert_eq!((counter.selected(), line(&counter)), (selected, before));
+        assert!(counter.text().contains("390 new sales above"), "{}", counter.text());
+    }
+}
+
+#[test]
 fn new_sales_are_announced_while_the_table_is_scrolled_away() {
     let mut counter = counter(500);
     counter.keys("PgDn PgDn");
@@ -56,7 +76,12 @@ fn new_sales_are_announced_while_the_table_is_scrolled_away() {
         "{}",
         counter.text()
     );
-    counter.keys("Home");
+    counter.keys("f Right Enter");
+    assert!(
+        !counter.text().contains("new sales above"),
+        "not among those of a filter"
+    );
+    counter.keys("x Home");
     assert_eq!(counter.selected(), Some(502));
     assert!(!counter.text().contains("new sales above"));
 }

@@ -21,6 +21,8 @@ enum Step {
     Resize(u16, u16),
     /// Somebody sells at another screen.
     Arrival,
+    /// Another program imports so many sales at once.
+    Import(u32),
     /// HQ has a sale.
     Ack(i64),
     Refusal(i64),
@@ -58,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u16..260, 0_u16..90).prop_map(|(x, y)| Step::Click(x, y)),
         2 => (1_u16..=120, 1_u16..=40).prop_map(|(width, height)| Step::Resize(width, height)),
         2 => Just(Step::Arrival),
+        1 => (1_u32..=500).prop_map(Step::Import),
         2 => (1_i64..200).prop_map(Step::Ack),
         1 => (1_i64..200).prop_map(Step::Refusal),
         6 => Just(Step::Answer),
@@ -72,16 +75,21 @@ impl Counter {
             Step::Paste(text) => self.tell(Msg::Input(Input::Paste(text))),
             Step::Click(x, y) => self.tell(Msg::Input(Input::Click { x, y })),
             Step::Resize(width, height) => self.tell(Msg::Resized(ratatui::layout::Size { width, height })),
-            Step::Arrival => {
-                let content = self.desk.rows[0].sale.content.clone();
-                self.desk.insert(content, UtcMillis(5));
-                self.tell(Msg::Answer(Answer::Changed));
-            }
+            Step::Arrival => self.import(1),
+            Step::Import(sales) => self.import(sales),
             Step::Ack(number) => self.settle(number, SyncState::Acked),
             Step::Refusal(number) => self.settle(number, too_far_ahead()),
             Step::Answer => self.answer(),
             Step::Wait(millis) => self.wait(millis),
         }
+    }
+
+    fn import(&mut self, sales: u32) {
+        for _ in 0..sales {
+            let content = self.desk.rows[0].sale.content.clone();
+            self.desk.insert(content, UtcMillis(5));
+        }
+        self.tell(Msg::Answer(Answer::Changed));
     }
 
     fn settle(&mut self, number: i64, sync: SyncState) {
@@ -160,10 +168,14 @@ proptest! {
     #[test]
     fn arrivals_and_acks_never_move_the_selection(
         downs in 0_usize..100,
-        steps in prop::collection::vec(prop_oneof![Just(Step::Arrival), (1_i64..200).prop_map(Step::Ack), Just(Step::Answer)], 1..60),
+        steps in prop::collection::vec(prop_oneof![Just(Step::Arrival), Just(Step::Import(500)), (1_i64..200).prop_map(Step::Ack), Just(Step::Answer)], 1..60),
+        orders in 0_usize..5,
         prompt in any::<bool>(),
     ) {
         let mut counter = Counter::open(FakeDesk::with_sales(150), (80, 24));
+        for _ in 0..orders {
+            counter.keys("o");
+        }
         for _ in 0..downs {
             counter.keys("Down");
         }
@@ -171,8 +183,11 @@ proptest! {
         counter.prompt = prompt;
         for step in steps {
             counter.take_step(step);
+            counter.wait(200);
             prop_assert_eq!(counter.selected(), selected);
         }
+        counter.answer();
+        prop_assert!(counter.model.table.place().is_some(), "and it is in the window");
     }
 
     #[test]

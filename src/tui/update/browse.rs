@@ -112,10 +112,10 @@ impl Model {
         self.note_top();
     }
 
-    /// Takes note of what is new while the top of the table is in sight.
+    /// Takes note of what is new while the newest sales are in sight.
     pub(super) fn note_top(&mut self) {
-        if let (true, Some(status)) = (self.table.follows(), &self.board.status) {
-            self.table.seen_highest = status.highest_id;
+        if let (true, Some(newest)) = (self.table.shows_newest(), self.table.rows.first()) {
+            self.table.seen_highest = newest.sale.id.get();
         }
     }
 

@@ -344,7 +344,7 @@ impl Model {
             let next = Form::of(Purpose::New, &Draft::default());
             self.layers.insert(place, Layer::Form(Box::new(next)));
         }
-        let is_top_shown = self.table.newest_first() && self.table.shown().is_empty() && self.table.follows();
+        let is_top_shown = self.table.shows_newest();
         self.want(if was_new && is_top_shown {
             Want::Top
         } else {

@@ -248,12 +248,13 @@ fn shown(model: &Model) -> String {
     text.say(Key::TableShows, &[("what", (&all).into()), ("key", (&key).into())])
 }
 
-/// What is new above, while the table is scrolled away from its top.
+/// What is new above, while the table is scrolled away from its top. Among a filter's sales, or in another order, nobody knows how many of them would stand there.
 fn news(model: &Model) -> String {
     let text = &model.settings.text;
     let highest = model.board.status.as_ref().map_or(0, |status| status.highest_id);
     let new = u64::try_from(highest - model.table.seen_highest).unwrap_or(0);
-    if new == 0 || model.table.seen_highest == 0 || model.table.follows() {
+    let comes_above = model.table.newest_first() && model.table.shown().is_empty() && !model.table.follows();
+    if new == 0 || model.table.seen_highest == 0 || !comes_above {
         return String::new();
     }
     let key = model.settings.keymap.key_for(Context::Table, Action::Home);
