@@ -283,6 +283,7 @@ keys! {
     FilterFrom = "filter.from",
     FilterTo = "filter.to",
     FilterBadDay = "filter.bad_day",
+    FilterReversed = "filter.reversed",
     FilterHint = "filter.hint",
     // A sale's story.
     StoryTitle = "story.title",

@@ -4,6 +4,7 @@ pub mod board;
 pub mod drafts;
 pub mod field;
 pub mod form;
+pub mod help;
 pub mod layers;
 pub mod layout;
 pub mod log;
@@ -25,7 +26,7 @@ use crate::domain::money::TaxRate;
 use crate::domain::read::{ProductCode, SaleRow};
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::{Tick, UtcMillis};
-use crate::text::Text;
+use crate::text::{Key, Text};
 use board::{Asking, Board};
 use drafts::Drafts;
 use form::Form;
@@ -287,6 +288,16 @@ impl Model {
 
     pub(super) fn send(&mut self, cmd: Cmd) {
         self.outbox.push(cmd);
+    }
+
+    /// Says a word or a sentence without slots.
+    pub(super) fn mention(&mut self, key: Key) {
+        self.notify(self.settings.text.word(key).to_owned());
+    }
+
+    /// Says that something went wrong, in a sentence without slots.
+    pub(super) fn object(&mut self, key: Key) {
+        self.complain(self.settings.text.word(key).to_owned());
     }
 
     pub(super) fn notify(&mut self, text: impl Into<String>) {

@@ -4,6 +4,7 @@ mod answers;
 mod browse;
 mod entry;
 mod keep;
+mod log;
 mod panes;
 mod pointer;
 mod scan;
@@ -135,7 +136,7 @@ impl Model {
     /// Does what an action means where the focus is.
     fn act(&mut self, action: Action) {
         if self.settings.read_only && action.writes() {
-            self.complain(self.settings.text.word(Key::NoticeReadOnly).to_owned());
+            self.object(Key::NoticeReadOnly);
             return;
         }
         match action {
@@ -186,7 +187,7 @@ impl Model {
             Context::Find => self.type_in_find(|field| field.paste(text)),
             Context::Filter => self.type_in_filter(|field| field.paste(text)),
             Context::Help => self.type_in_help(|field| field.paste(text)),
-            _ => self.notify(self.settings.text.word(Key::NoticePaste).to_owned()),
+            _ => self.mention(Key::NoticePaste),
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Form {
     pub saving: bool,
     /// What was typed while the sale was being saved.
     pub typed_ahead: VecDeque<Input>,
+    /// The cost that came with the product, and not from a hand: another product brings another one.
+    brought_cost: Option<String>,
     /// The sale as somebody else has left it meanwhile.
     pub moved: Option<Box<Sale>>,
     /// What stood there when the form was opened.
@@ -79,6 +81,7 @@ impl Form {
             chosen: None,
             saving: false,
             typed_ahead: VecDeque::new(),
+            brought_cost: None,
             moved: None,
             original: draft.clone(),
             undo: Vec::new(),
@@ -132,6 +135,20 @@ impl Form {
     /// Fills a field.
     pub fn set(&mut self, name: Name, text: impl Into<String>) {
         self.fields[name as usize].set(text);
+    }
+
+    /// Fills the cost with that of the product, unless somebody has typed one.
+    pub fn bring_cost(&mut self, cost: String) {
+        let cost_now = self.field(Name::Cost);
+        if cost_now.is_blank() || self.brought_cost.as_deref() == Some(cost_now.text()) {
+            self.set(Name::Cost, cost.clone());
+            self.brought_cost = Some(cost);
+        }
+    }
+
+    /// Takes note that the cost is that of another sale of the product.
+    pub fn count_cost_as_brought(&mut self) {
+        self.brought_cost = Some(self.field(Name::Cost).text().to_owned());
     }
 
     /// What is typed.

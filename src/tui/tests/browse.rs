@@ -153,6 +153,28 @@ fn leaving_the_search_puts_back_what_was_shown() {
 }
 
 #[test]
+fn leaving_the_search_selects_the_sale_from_before_on_its_line() {
+    let mut counter = counter(400);
+    for _ in 0..100 {
+        counter.keys("Down");
+    }
+    counter.keys("Up Up");
+    let place = |counter: &Counter| {
+        let table = &counter.model.table;
+        (counter.selected(), table.place().unwrap() - table.top)
+    };
+    let before = place(&counter);
+    counter.keys("/");
+    counter.type_text("pens");
+    counter.keys("Down Down");
+    assert_ne!(place(&counter).0, before.0);
+    counter.keys("Esc");
+    assert_eq!(place(&counter), before);
+    counter.keys("/ Down Esc");
+    assert_eq!(place(&counter), before, "and where nothing was typed");
+}
+
+#[test]
 fn a_number_goes_to_its_sale() {
     let mut counter = counter(1_000);
     counter.keys("/");

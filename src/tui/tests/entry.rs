@@ -58,6 +58,35 @@ fn a_sale_is_entered_with_enter_from_field_to_field() {
 }
 
 #[test]
+fn another_product_brings_its_own_cost_and_a_typed_one_stays() {
+    let mut counter = counter();
+    let choose = |counter: &mut Counter, product: &str| {
+        counter.keys("Ctrl+U");
+        counter.type_text(product);
+        counter.keys("Enter");
+    };
+    counter.keys("a");
+    choose(&mut counter, "PENS");
+    assert_eq!(counter.form().draft().cost, "2.19");
+    counter.keys("Shift+Tab");
+    choose(&mut counter, "PAPER");
+    assert_eq!(counter.form().draft().cost, "12.95");
+    counter.keys("Tab");
+    counter.type_text("3");
+    counter.keys("Shift+Tab Shift+Tab");
+    choose(&mut counter, "PENS");
+    assert_eq!(counter.form().draft().cost, "3");
+    counter.keys("Ctrl+X Ctrl+R Shift+Tab");
+    assert_eq!(counter.form().draft().cost, "12.95");
+    choose(&mut counter, "PENS");
+    assert_eq!(
+        counter.form().draft().cost,
+        "2.19",
+        "the last sale's cost was nobody's choice"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said_in_words_and_nothing_is_saved() {
     let mut counter = counter();
     counter.keys("a");
@@ -244,7 +273,7 @@ fn an_edit_of_a_sale_that_has_moved_on_is_refused_and_shows_the_difference() {
 fn a_void_is_asked_about_by_name() {
     let mut counter = counter();
     counter.keys("d");
-    assert!(counter.text().contains("y Void sale 20"));
+    assert!(counter.text().contains("y Void sale 20") && counter.text().contains("y Void it"));
     counter.keys("Enter Space Esc");
     assert!(!counter.asked.iter().any(|cmd| matches!(cmd, Cmd::Void { .. })));
     counter.keys("d y");

@@ -155,3 +155,88 @@ fn a_screen_that_is_to_stop_waits_until_the_worker_has_let_go() {
     counter.tell(crate::tui::Event::Resumed);
     assert!(!crate::tui::Program::may_stop(&counter.model) && counter.model.redraw);
 }
+
+#[test]
+fn question_mark_shows_the_keys_wherever_it_is_no_text() {
+    let mut desk = FakeDesk::with_sales(40);
+    let held = Revision::new(2).unwrap();
+    desk.set_sync(40, SyncState::Conflict { held });
+    let mut counter = Counter::open(desk, (100, 28));
+    for (opening, context) in [
+        ("Enter", Context::Story),
+        ("d", Context::Confirm),
+        ("t", Context::Totals),
+        ("c", Context::Conflict),
+    ] {
+        counter.keys(opening);
+        assert_eq!(counter.model.context(), context);
+        assert!(counter.text().contains("? Help"), "in the footer of {context:?}");
+        counter.keys("?");
+        assert_eq!(counter.model.context(), Context::Help);
+        counter.keys("Esc Esc");
+    }
+}
+
+#[test]
+fn the_help_finds_the_log_file_and_what_the_states_look_like_at_every_size() {
+    for size in [(40, 10), (40, 12), (60, 20), (100, 28)] {
+        let mut counter = Counter::open(FakeDesk::with_sales(5), size);
+        counter.keys("?");
+        counter.type_text("log file");
+        let words = counter.text().split_whitespace().collect::<String>();
+        assert!(words.contains("/TUNIS-01.log"), "{size:?}:\n{}", counter.text());
+        counter.keys("Ctrl+U");
+        counter.type_text("conflict");
+        assert!(counter.text().contains("≠ conflict"), "{size:?}:\n{}", counter.text());
+        counter.keys("Ctrl+U");
+        counter.type_text("≠");
+        counter.keys("Enter");
+        assert_eq!(counter.model.context(), Context::Help, "there is nothing to be done");
+    }
+}
+
+#[test]
+fn the_help_of_a_screen_that_only_reads_offers_no_writing() {
+    let settings = crate::tui::model::Settings {
+        read_only: true,
+        ..super::settings()
+    };
+    let mut counter = Counter::with(settings, FakeDesk::with_sales(5), (100, 40));
+    counter.keys("?");
+    let text = counter.text();
+    assert!(text.contains("Story of the sale"), "{text}");
+    for writing in ["New sale", "Void", "Edit", "Retry"] {
+        assert!(!text.contains(writing), "{text}");
+    }
+}
+
+#[test]
+fn the_line_of_the_filter_that_is_typed_into_is_in_sight_on_the_lowest_terminal() {
+    let mut counter = Counter::open(FakeDesk::with_sales(40), (40, 10));
+    counter.keys("f Tab");
+    counter.type_text("2026-11-23");
+    counter.keys("Tab");
+    counter.type_text("2026-11-22");
+    assert!(counter.text().contains("To day    2026-11-22"), "{}", counter.text());
+    counter.keys("Enter");
+    let text = counter.text();
+    assert!(
+        text.contains("The first day is after the last") && text.contains("2026-11-22"),
+        "{text}"
+    );
+    counter.keys("Ctrl+U Tab");
+    counter.type_text("Sousse");
+    assert!(counter.text().contains("Region    Sousse"), "{}", counter.text());
+    counter.keys("Shift+Tab Shift+Tab Ctrl+U Enter");
+    assert_eq!(counter.model.table.shown().region.as_deref(), Some("Sousse"));
+}
+
+#[test]
+fn all_sums_are_shown_on_a_small_terminal() {
+    let mut counter = Counter::open(FakeDesk::with_sales(40), (40, 12));
+    counter.keys("t");
+    let text = counter.text();
+    for sum in ["Sales", "Qty", "Amount", "Tax", "Total"] {
+        assert!(text.contains(&format!("{sum}\u{a0}")), "{sum} is missing:\n{text}");
+    }
+}

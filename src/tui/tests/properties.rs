@@ -204,6 +204,28 @@ proptest! {
     }
 
     #[test]
+    fn every_pane_is_read_to_its_end(
+        size in prop::sample::select(vec![(40_u16, 10_u16), (40, 12), (60, 20), (100, 28)]),
+        opening in prop::sample::select(vec!["Enter", "c", "?", "t", "l"]),
+        french in any::<bool>(),
+    ) {
+        let mut desk = FakeDesk::with_sales(30);
+        let held = crate::domain::ids::Revision::new(2).unwrap();
+        desk.set_sync(30, SyncState::Conflict { held });
+        desk.rows[29].sale.content.product = "RED WOOLLY HOTTIE WHITE HEART OF THE NORTH WITH A HANDLE".into();
+        desk.at_hq = Some(desk.rows[0].sale.clone());
+        let text = crate::text::Text::named(if french { "fr" } else { "en" }).unwrap();
+        let settings = crate::tui::model::Settings { text, ..super::settings() };
+        let mut counter = Counter::with(settings, desk, size);
+        counter.keys(opening);
+        for _ in 0..60 {
+            counter.keys("Down");
+        }
+        let shown = counter.text();
+        prop_assert!(!shown.contains(" more below") && !shown.contains("plus bas"), "{}", shown);
+    }
+
+    #[test]
     fn every_size_from_1x1_to_250x80_is_drawn(width in 1_u16..=250, height in 1_u16..=80, keys in prop::sample::select(vec!["Down", "l", "/ p", "f", "a p", "e", "d", "Enter", "?", "t"])) {
         let mut counter = Counter::open(FakeDesk::with_sales(50), (width, height));
         counter.keys(keys);

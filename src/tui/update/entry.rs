@@ -33,6 +33,7 @@ impl Model {
         let is_filled = filled.is_some();
         let mut form = Form::of(Purpose::New, &filled.unwrap_or_default());
         if is_filled {
+            form.count_cost_as_brought();
             form.go_to(Field::Qty as usize);
         }
         self.layers.push(Layer::Form(Box::new(form)));
@@ -113,7 +114,7 @@ impl Model {
     }
 
     /// Takes the suggestion that is meant, and looks at what stands in the field with the focus; if that is right, goes to the next one. Tells whether it is.
-    fn leave_field(&mut self, insist: bool) -> bool {
+    pub(super) fn leave_field(&mut self, insist: bool) -> bool {
         if self.accept_suggestion() {
             self.touch_draft();
         }
@@ -127,7 +128,7 @@ impl Model {
     }
 
     /// Goes to a field, whatever stands in the one that is left: it is looked at, and what is wrong is said.
-    fn go_to_field(&mut self, focus: usize) {
+    pub(super) fn go_to_field(&mut self, focus: usize) {
         if self.form().is_some_and(|form| form.focus == focus) {
             return;
         }
@@ -142,7 +143,7 @@ impl Model {
         if form.undo() {
             self.touch_draft();
         } else {
-            self.notify(self.settings.text.word(Key::NoticeNothingToUndo).to_owned());
+            self.mention(Key::NoticeNothingToUndo);
         }
     }
 
@@ -251,9 +252,7 @@ impl Model {
         };
         form.remember(false);
         form.set(Field::Product, known.name);
-        if form.field(Field::Cost).is_blank() {
-            form.set(Field::Cost, text.typed_money(&known.last_cost.to_string()));
-        }
+        form.bring_cost(text.typed_money(&known.last_cost.to_string()));
         form.suggest_nothing();
         true
     }
@@ -261,7 +260,7 @@ impl Model {
     /// Fills the form from the sale that was entered last; opens it if it isn't open.
     pub(super) fn on_last_sale(&mut self, sale: Option<&Sale>) {
         let Some(sale) = sale else {
-            self.notify(self.settings.text.word(Key::NoticeNoSale).to_owned());
+            self.mention(Key::NoticeNoSale);
             return;
         };
         let draft = Form::like(&sale.content, &self.settings.text);
@@ -274,6 +273,7 @@ impl Model {
                         form.set(name, draft.field(name));
                     }
                 }
+                form.count_cost_as_brought();
                 form.go_to(Field::Qty as usize);
                 self.touch_draft();
             }
@@ -294,7 +294,7 @@ impl Model {
                     form.go_to(first.field as usize);
                 }
                 form.problems = problems;
-                self.complain(text.word(Key::NoticeNotSaved).to_owned());
+                self.object(Key::NoticeNotSaved);
                 return;
             }
         };

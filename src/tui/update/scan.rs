@@ -247,9 +247,7 @@ impl Model {
         } else if draft.product.trim().is_empty() {
             form.remember(false);
             form.set(Field::Product, product.name.clone());
-            if form.field(Field::Cost).is_blank() {
-                form.set(Field::Cost, cost);
-            }
+            form.bring_cost(cost);
             if form.field(Field::Qty).is_blank() {
                 form.set(Field::Qty, "1");
             }

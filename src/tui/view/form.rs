@@ -3,13 +3,14 @@
 use ratatui::layout::{Position, Rect};
 
 use super::field;
-use super::pen::{Pen, columns, wrap};
+use super::pen::{Pen, columns};
 use crate::domain::draft::{Draft, Field};
 use crate::text::Key;
 use crate::tui::model::Model;
 use crate::tui::model::form::{Form, Purpose};
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 /// The columns of a field's name, with the space around it.
 const LABEL: u16 = 11;
@@ -31,10 +32,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, form: &Form, layout: &Layou
         (false, true) => text.word(Key::FormDraft),
         (false, false) => "",
     };
-    pen.rule(Rect { height: 1, ..area }, &title, state, Role::Title); // Below the fields: amount and total, and a line for what is wrong. On a low terminal the fields that fit are those around the focus.
-    let below = area.height.saturating_sub(1).min(if area.height > 7 { 2 } else { 1 });
-    let room = usize::from(area.height.saturating_sub(1 + below)).min(Field::ALL.len());
-    let first = (form.focus + 1).saturating_sub(room);
+    pen.rule(Rect { height: 1, ..area }, &title, state, Role::Title);
+    let (first, room) = layout.form_fields(form.focus);
+    let below = layout.below_form_fields();
     let mut cursor = None;
     for (y, place) in (area.y + 1..).zip(first..first + room) {
         let line = Rect::new(area.x, y, area.width, 1);

@@ -39,22 +39,18 @@ pub(super) fn draw_smallest(pen: &mut Pen<'_>, model: &Model, area: Rect) {
 }
 
 fn left(rank: u8, text: impl Into<String>, role: Role) -> Piece {
-    let (text, right) = (text.into(), false);
     Piece {
         rank,
-        right,
-        text,
+        right: false,
+        text: text.into(),
         role,
     }
 }
 
 fn right(rank: u8, text: impl Into<String>, role: Role) -> Piece {
-    let (text, right) = (text.into(), true);
     Piece {
-        rank,
-        right,
-        text,
-        role,
+        right: true,
+        ..left(rank, text, role)
     }
 }
 
@@ -259,24 +255,4 @@ fn news(model: &Model) -> String {
     }
     let key = model.settings.keymap.key_for(Context::Table, Action::Home);
     text.say(Key::TableNews, &[("n", new.into()), ("key", (&key).into())])
-}
-
-/// The title of the log's rule: whether it follows, and of which sale it is.
-pub(super) fn log_titles(model: &Model) -> (String, String) {
-    let text = &model.settings.text;
-    let state = text.word(if model.log.held.is_some() {
-        Key::LogHeld
-    } else {
-        Key::LogFollowing
-    });
-    let mut title = format!(
-        "{} {} {state}",
-        text.word(Key::LogTitle),
-        model.settings.theme.glyphs.rule
-    );
-    if let Some(id) = model.log.of_sale {
-        title.push_str("  ");
-        title.push_str(&text.say(Key::LogOfSale, &[("id", (&id.to_string()).into())]));
-    }
-    (title, text.level(model.log.level).to_owned())
 }

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::pen::{Pen, columns, wrap};
+use super::pen::{Pen, columns};
 use crate::domain::read::{SaleRow, SortKey};
 use crate::domain::sync_state::{SyncKind, SyncState};
 use crate::text::Key;
@@ -10,6 +10,7 @@ use crate::tui::keymap::{Action, Context};
 use crate::tui::model::Model;
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 /// The least width of the product's column while others can still give way.
 const MIN_PRODUCT: u16 = 20;
