@@ -103,6 +103,7 @@ async fn show(
     let clerk = Clerk {
         db,
         screen: screen_name::own(),
+        unsaved: None,
         nudges: service.as_ref().map(|service| service.nudges.clone()),
         changed: service.as_ref().map(|service| service.changed.clone()),
         is_alive: screen_name::is_alive,

@@ -21,8 +21,10 @@ const POLL: Duration = Duration::from_secs(1);
 pub(super) struct Clerk {
     /// A connection of its own.
     pub(super) db: BranchDb,
-    /// The screen's name, to which its draft belongs.
+    /// The screen's name, to which its drafts belong.
     pub(super) screen: String,
+    /// The number of the draft that could not be saved the last time.
+    pub(super) unsaved: Option<i64>,
     /// The sync service of this program.
     pub(super) nudges: Option<mpsc::UnboundedSender<Nudge>>,
     /// Changes when that service has written to the database.
@@ -104,34 +106,39 @@ impl Clerk {
                 };
                 told(Question::Log, lines, |lines| Answer::Log { after, lines })
             }
-            Cmd::SaveSale { content } => {
-                let saved = db.save_sale(&content, Some(screen), now);
+            Cmd::SaveSale { no, content } => {
+                let saved = db.save_sale(&content, Some((screen, no)), now);
+                self.unsaved = saved.is_err().then_some(no);
                 Answer::Saved(
                     saved
                         .map(Box::new)
                         .map_err(|error| ChangeProblem::Database(sentence(&error))),
                 )
             }
-            Cmd::SaveEdit { id, from, content } => {
-                Answer::Saved(changed(db.save_edit(id, from, &content, Some(screen), now)))
+            Cmd::SaveEdit { no, id, from, content } => {
+                let saved = db.save_edit(id, from, &content, Some((screen, no)), now);
+                self.unsaved = saved.is_err().then_some(no);
+                Answer::Saved(changed(saved))
             }
             Cmd::Void { id, from } => Answer::Voided(id, changed(db.void_sale(id, from, now))),
             Cmd::Retry(id) => Answer::Retried(in_words(db.retry(id, now)).map(u64::from)),
             Cmd::RetryAll(filter) => Answer::Retried(in_words(db.retry_all(&filter, now))),
             Cmd::Resolve { id, choice } => Answer::Resolved(id, changed(db.resolve(id, way_out(choice), now))),
-            Cmd::KeepDraft { draft, editing } => {
+            Cmd::KeepUnsaved { no, .. } if self.unsaved != Some(no) => Answer::DraftKept(Ok(())),
+            Cmd::KeepDraft { no, draft, editing } | Cmd::KeepUnsaved { no, draft, editing } => {
                 let kept = KeptDraft {
                     screen: screen.to_owned(),
+                    no,
                     draft,
                     editing,
                     at: now,
                 };
                 Answer::DraftKept(in_words(db.keep_draft(&kept)))
             }
-            Cmd::DropDraft => Answer::DraftKept(in_words(db.drop_draft(screen))),
-            Cmd::AdoptDraft => {
-                let found = db.adopt_draft(&self.is_alive, screen);
-                told(Question::Other, found, |draft| Answer::Draft(draft.map(Box::new)))
+            Cmd::DropDraft(no) => Answer::DraftKept(in_words(db.drop_draft(screen, no))),
+            Cmd::AdoptDrafts => {
+                let found = db.adopt_drafts(&self.is_alive, screen);
+                told(Question::Other, found, Answer::Drafts)
             }
             Cmd::SyncNow => {
                 self.nudge(Nudge::SyncNow);

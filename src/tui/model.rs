@@ -23,7 +23,7 @@ use super::theme::Theme;
 use crate::domain::ids::BranchCode;
 use crate::domain::line::Hours;
 use crate::domain::money::TaxRate;
-use crate::domain::read::{ProductCode, SaleRow};
+use crate::domain::read::SaleRow;
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::{Tick, UtcMillis};
 use crate::text::{Key, Text};
@@ -122,7 +122,7 @@ pub struct Model {
     pub log_focused: bool,
     /// What is open over the table, the topmost last.
     pub layers: Vec<Layer>,
-    /// What is being typed, when it isn't in a form.
+    /// What is typed and not yet saved.
     pub drafts: Drafts,
     /// When everything that is shown was last asked for.
     pub refreshed_at: Option<Tick>,
@@ -160,8 +160,6 @@ pub struct Scanner {
     pub before: Option<Before>,
     /// Codes that are to be looked up; the first is being looked up.
     pub codes: VecDeque<String>,
-    /// Products that were scanned while the form was busy with another one.
-    pub waiting: VecDeque<ProductCode>,
 }
 
 /// What a burst of keys may have changed before it was known to be a scan.

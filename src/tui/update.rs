@@ -8,6 +8,7 @@ mod log;
 mod panes;
 mod pointer;
 mod scan;
+mod scanned;
 
 use ratatui::layout::Size;
 
@@ -60,7 +61,7 @@ pub fn wake_in(model: &Model) -> u64 {
 impl Model {
     fn start(&mut self) {
         if !self.settings.read_only {
-            self.send(Cmd::AdoptDraft);
+            self.send(Cmd::AdoptDrafts);
         }
         self.ask_status();
         self.want(Want::Top);
@@ -111,8 +112,9 @@ impl Model {
     }
 
     fn on_key(&mut self, press: Press) {
-        if let Some(form) = self.form_mut().filter(|form| form.saving) {
-            form.type_ahead(Input::Key(press));
+        // What works everywhere works while a sale is being saved.
+        let everywhere = self.settings.keymap.action(Context::Global, press);
+        if everywhere.is_none() && self.type_ahead(Input::Key(press)) {
             return;
         }
         self.do_held();
@@ -177,8 +179,7 @@ impl Model {
     }
 
     fn on_paste(&mut self, text: &str) {
-        if let Some(form) = self.form_mut().filter(|form| form.saving) {
-            form.type_ahead(Input::Paste(text.to_owned()));
+        if self.type_ahead(Input::Paste(text.to_owned())) {
             return;
         }
         self.notice = None;
@@ -189,6 +190,17 @@ impl Model {
             Context::Help => self.type_in_help(|field| field.paste(text)),
             _ => self.mention(Key::NoticePaste),
         }
+    }
+
+    /// Remembers what is typed while a sale is being saved; tells whether one is.
+    fn type_ahead(&mut self, input: Input) -> bool {
+        let Some(form) = self.form_mut().filter(|form| form.saving) else {
+            return false;
+        };
+        if !form.type_ahead(input) {
+            self.object(Key::NoticeTypedTooMuch);
+        }
+        true
     }
 
     fn open_help(&mut self) {
@@ -206,7 +218,7 @@ impl Model {
 
     /// Leaves the program; what is typed is kept.
     fn leave(&mut self) {
-        self.keep_draft_now();
+        self.keep_all();
         self.held = None;
         self.quitting = true;
     }
@@ -214,7 +226,7 @@ impl Model {
     fn suspend(&mut self) {
         if self.suspension == Suspension::None {
             self.suspension = Suspension::Asked;
-            self.keep_draft_now();
+            self.keep_draft();
             self.send(Cmd::Suspend);
         }
     }

@@ -36,6 +36,10 @@ pub enum Purpose {
 pub struct Form {
     /// What it is for.
     pub purpose: Purpose,
+    /// Its number among the drafts; 0 until it is opened.
+    pub no: i64,
+    /// Whether what is typed is kept in the database, as far as is known.
+    pub is_kept: bool,
     fields: [Field; 6],
     /// The field with the focus, as a place in [`Name::ALL`].
     pub focus: usize,
@@ -74,6 +78,8 @@ impl Form {
         let focus = fields.iter().position(Field::is_blank).unwrap_or(0);
         Self {
             purpose,
+            no: 0,
+            is_kept: false,
             fields,
             focus,
             problems: Vec::new(),
@@ -237,11 +243,13 @@ impl Form {
         self.suggest_nothing();
     }
 
-    /// Remembers what is typed while the sale is being saved.
-    pub fn type_ahead(&mut self, input: Input) {
-        if self.typed_ahead.len() < MAX_TYPED_AHEAD {
+    /// Remembers what is typed while the sale is being saved; tells whether there was room for it.
+    pub fn type_ahead(&mut self, input: Input) -> bool {
+        let has_room = self.typed_ahead.len() < MAX_TYPED_AHEAD;
+        if has_room {
             self.typed_ahead.push_back(input);
         }
+        has_room
     }
 
     /// Moves the focus, and offers what stands in the field as a whole.

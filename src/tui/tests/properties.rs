@@ -1,15 +1,19 @@
 //! Properties under random hands: whatever is pressed, whatever arrives, at whatever size, the selection is a sale's, nothing typed is lost, nothing is saved by itself, nothing panics.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::fake::{FakeDesk, id, too_far_ahead};
 use super::{Counter, draw};
+use crate::domain::draft::Draft;
 use crate::domain::sync_state::SyncState;
 use crate::domain::time::UtcMillis;
 use crate::tui::desk::{Answer, Cmd};
 use crate::tui::key::{Code, Input, Press};
 use crate::tui::model::Msg;
+use crate::tui::model::drafts::Waiting;
 use crate::tui::model::layers::Layer;
 use crate::tui::model::table::MAX_WINDOW;
 
@@ -99,14 +103,14 @@ impl Counter {
         }
     }
 
-    /// What has been typed into a form that is open or waits to be taken up.
-    fn typed(&self) -> Option<crate::domain::draft::Draft> {
+    /// What has been typed into a form that is open or waits to be taken up, by the drafts' numbers.
+    fn typed(&self) -> BTreeMap<i64, Draft> {
         let form = self.model.layers.iter().find_map(|layer| match layer {
-            Layer::Form(form) if !form.is_untouched() => Some(form.draft()),
+            Layer::Form(form) => Waiting::of(form),
             _ => None,
         });
-        form.or_else(|| self.model.drafts.waiting.last().map(|waiting| waiting.draft.clone()))
-            .filter(|draft| !draft.is_empty())
+        let waiting = self.model.drafts.waiting.iter().cloned();
+        waiting.chain(form).map(|left| (left.no, left.draft)).collect()
     }
 
     fn check(&self) {
@@ -161,7 +165,7 @@ proptest! {
         let typed = counter.typed();
         counter.tell(Msg::Leave);
         counter.answer();
-        let kept = counter.desk.draft.clone().map(|(draft, _)| draft);
+        let kept: BTreeMap<_, _> = counter.desk.drafts.iter().map(|kept| (kept.no, kept.draft.clone())).collect();
         prop_assert_eq!(kept, typed);
     }
 

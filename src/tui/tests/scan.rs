@@ -100,6 +100,44 @@ fn another_product_waits_for_the_next_sale() {
 }
 
 #[test]
+fn scans_that_wait_are_kept_at_once_and_offered_when_the_program_is_opened_again() {
+    let mut counter = counter();
+    for code in ["40063813", "qdyqdy12", "qdyqdy12"] {
+        counter.scan(code);
+    }
+    counter.wait(300);
+    let kept = |counter: &Counter| {
+        let kept = counter.desk.drafts.iter();
+        let mut kept: Vec<_> = kept
+            .map(|kept| (kept.draft.product.clone(), kept.draft.qty.clone()))
+            .collect();
+        kept.sort();
+        kept
+    };
+    let both = [("LAMP".to_owned(), "1".to_owned()), ("SOAP".to_owned(), "2".to_owned())];
+    assert_eq!(kept(&counter), both, "whatever kills the screen now");
+    counter.keys("Esc q");
+    assert!(counter.model.quitting);
+    assert_eq!(kept(&counter), both);
+    let mut desk = std::mem::take(&mut counter.desk);
+    desk.left = std::mem::take(&mut desk.drafts);
+    let mut counter = Counter::open(desk, (100, 28));
+    assert!(
+        counter.notice().starts_with("2 drafts are waiting"),
+        "{}",
+        counter.notice()
+    );
+    counter.keys("a Ctrl+S Esc a Ctrl+S");
+    let sold = counter.desk.rows[20..]
+        .iter()
+        .map(|row| row.sale.content.product.as_str());
+    let mut sold: Vec<_> = sold.collect();
+    sold.sort_unstable();
+    assert_eq!(sold, ["LAMP", "SOAP"]);
+    assert!(counter.desk.drafts.is_empty());
+}
+
+#[test]
 fn a_scan_while_a_sale_is_being_saved_counts_for_the_next_one() {
     let mut counter = counter();
     counter.scan("40063813");

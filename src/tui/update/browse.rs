@@ -24,7 +24,7 @@ impl Model {
             Action::PageDown => self.step(page),
             Action::Home => self.want(Want::Top),
             Action::End => self.want(Want::Bottom),
-            Action::NewSale => self.open_new(None),
+            Action::NewSale => self.open_new(),
             Action::RepeatSale => self.send(Cmd::LoadLastSale),
             Action::Find => self.open_find(),
             Action::Filter => {
@@ -95,7 +95,7 @@ impl Model {
     }
 
     pub(super) fn notify_about(&mut self, key: Key, id: SaleId) {
-        self.notify(self.settings.text.say(key, &[("id", (&id.to_string()).into())]));
+        self.notify(self.settings.text.fill(key, [("id", &id.to_string())]));
     }
 
     fn step(&mut self, by: isize) {

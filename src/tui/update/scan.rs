@@ -6,7 +6,7 @@
 
 use super::super::desk::Cmd;
 use super::super::key::{Code, Press};
-use super::super::model::form::Purpose;
+use super::super::model::drafts::MAX_WAITING;
 use super::super::model::layers::Layer;
 use super::super::model::{Before, Model};
 use crate::domain::draft::Field;
@@ -22,8 +22,6 @@ const MAX_PREFIX_GAP_MS: u64 = 300;
 const MIN_CODE: usize = 4;
 /// The longest code.
 const MAX_CODE: usize = 64;
-/// How many scans may wait.
-const MAX_WAITING: usize = 64;
 
 impl Model {
     /// Watches a key for a scanner; tells whether it is taken.
@@ -134,7 +132,7 @@ impl Model {
             self.complain(self.settings.text.word(Key::NoticeReadOnly).to_owned());
             return;
         }
-        if self.scanner.codes.len() + self.scanner.waiting.len() >= MAX_WAITING {
+        if self.scanner.codes.len() + self.drafts.waiting.len() >= MAX_WAITING {
             self.complain(self.settings.text.word(Key::NoticeTooManyScans).to_owned());
             return;
         }
@@ -172,10 +170,7 @@ impl Model {
     pub(super) fn on_code(&mut self, code: &str, found: Option<ProductCode>) {
         self.scanner.codes.pop_front();
         match found {
-            Some(product) => {
-                self.scanner.waiting.push_back(product);
-                self.take_waiting_scan();
-            }
+            Some(product) => self.take_scan(&product),
             None => self.unknown_code(code),
         }
         self.find_code();
@@ -198,65 +193,5 @@ impl Model {
             self.touch_draft();
         }
         self.complain(said);
-    }
-
-    /// Gives the form the next scanned product, as soon as the form is free for it. The same product once more counts one more.
-    pub(super) fn take_waiting_scan(&mut self) {
-        while let Some(product) = self.scanner.waiting.front().cloned() {
-            if self.layers.is_empty() {
-                if !self.open_for_scan() {
-                    break;
-                }
-                continue;
-            }
-            if !self.fill_scanned(&product) {
-                break;
-            }
-            self.scanner.waiting.pop_front();
-        }
-        let waiting = u64::try_from(self.scanner.waiting.len()).unwrap_or(u64::MAX);
-        if waiting > 0 {
-            self.notify(self.settings.text.say(Key::NoticeScansWait, &[("n", waiting.into())]));
-        }
-    }
-
-    /// Opens the form for a scan; tells whether a form is open now.
-    fn open_for_scan(&mut self) -> bool {
-        let scans = std::mem::take(&mut self.scanner.waiting);
-        self.open_new(None);
-        self.scanner.waiting = scans;
-        !self.layers.is_empty()
-    }
-
-    /// Fills the form with a scanned product; tells whether the form took it.
-    fn fill_scanned(&mut self, product: &ProductCode) -> bool {
-        let cost = self.settings.text.typed_money(&product.cost.to_string());
-        let Some(form) = self
-            .form_mut()
-            .filter(|form| !form.saving && form.purpose == Purpose::New)
-        else {
-            return false;
-        };
-        let draft = form.draft();
-        if draft.product == product.name {
-            let Some(more) = draft.qty.trim().parse::<u32>().ok().and_then(|qty| qty.checked_add(1)) else {
-                return false;
-            };
-            form.remember(false);
-            form.set(Field::Qty, more.to_string());
-        } else if draft.product.trim().is_empty() {
-            form.remember(false);
-            form.set(Field::Product, product.name.clone());
-            form.bring_cost(cost);
-            if form.field(Field::Qty).is_blank() {
-                form.set(Field::Qty, "1");
-            }
-            form.problems.clear();
-            form.go_to(Field::Qty as usize);
-        } else {
-            return false;
-        }
-        self.touch_draft();
-        true
     }
 }

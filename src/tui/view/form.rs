@@ -25,9 +25,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, form: &Form, layout: &Layou
     let text = &model.settings.text;
     let title = match form.purpose {
         Purpose::New => text.word(Key::FormNew).to_owned(),
-        Purpose::Edit { id, .. } => text.say(Key::FormEdit, &[("id", (&id.to_string()).into())]),
+        Purpose::Edit { id, .. } => text.fill(Key::FormEdit, [("id", &id.to_string())]),
     };
-    let state = match (form.saving, model.drafts.kept) {
+    let state = match (form.saving, form.is_kept) {
         (true, _) => text.word(Key::FormSaving),
         (false, true) => text.word(Key::FormDraft),
         (false, false) => "",
@@ -90,7 +90,7 @@ fn placeholder(model: &Model, draft: &Draft, name: Field) -> String {
             let values = [("tax", (&tax).into()), ("rate", (&rate).into())];
             text.say(Key::FormTaxAtRate, &values).trim_start().to_owned()
         }
-        Field::Date => text.say(Key::FormNow, &[("now", (&text.moment(model.local_now())).into())]),
+        Field::Date => text.fill(Key::FormNow, [("now", &text.moment(model.local_now()))]),
         Field::Region => settings.region.clone(),
     }
 }
@@ -112,7 +112,7 @@ fn remark(model: &Model, form: &Form, name: Field) -> (String, Role) {
         "" => text.money(now.content.tax),
         typed => typed.to_owned(),
     };
-    (text.say(Key::FormMoved, &[("now", (&now).into())]), Role::Conflict)
+    (text.fill(Key::FormMoved, [("now", &now)]), Role::Conflict)
 }
 
 /// Amount, tax and total, as far as they can be known.
