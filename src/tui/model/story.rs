@@ -97,7 +97,7 @@ fn contents(model: &Model, pane: &StoryPane) -> Vec<Line> {
         return lines;
     };
     for (key, sale) in [(Key::ConflictMine, mine), (Key::ConflictTheirs, theirs)] {
-        let said = text.say(key, &[("revision", (&sale.revision.to_string()).into())]);
+        let said = text.fill(key, [("revision", &sale.revision.to_string())]);
         lines.push((said, Role::Title));
         lines.push((format!("  {}", described(model, sale)), Role::Text));
     }
@@ -143,25 +143,16 @@ fn standing(model: &Model, story: &Story) -> Vec<Line> {
     let key = |action| model.settings.keymap.key_for(Context::Story, action);
     match &row.sync {
         SyncState::Rejected(refusal) => {
-            let keys = [("edit", key(Action::Edit)), ("retry", key(Action::Retry))];
+            let keys = [("edit", &*key(Action::Edit)), ("retry", &key(Action::Retry))];
             vec![
                 (text.pair(&state, &text.refusal(refusal)), role),
                 (text.remedy(refusal).to_owned(), Role::Notice),
-                (
-                    text.say(
-                        Key::StoryRefusedKeys,
-                        &keys.each_ref().map(|(slot, key)| (*slot, key.into())),
-                    ),
-                    Role::Quiet,
-                ),
+                (text.fill(Key::StoryRefusedKeys, keys), Role::Quiet),
             ]
         }
         SyncState::Conflict { held } => {
-            let values = [("revision", held.to_string()), ("key", key(Action::Resolve))];
-            let said = text.say(
-                Key::StoryConflict,
-                &values.each_ref().map(|(slot, value)| (*slot, value.into())),
-            );
+            let values = [("revision", &*held.to_string()), ("key", &key(Action::Resolve))];
+            let said = text.fill(Key::StoryConflict, values);
             vec![(text.pair(&state, &said), role)]
         }
         SyncState::Pending { tries } if *tries > 0 => {
@@ -183,18 +174,16 @@ fn standing(model: &Model, story: &Story) -> Vec<Line> {
 fn tell(model: &Model, chapter: &Chapter, before: Option<&Sale>) -> Vec<Line> {
     let text = &model.settings.text;
     let at = moment(model, chapter.at);
-    let with_revision = |key, revision: u32| text.say(key, &[("revision", (&revision.to_string()).into())]);
+    let with_revision = |key, revision: u32| text.fill(key, [("revision", &revision.to_string())]);
     let (said, role) = match &chapter.what {
         ChapterKind::Written(sale) => return written(model, &at, sale, before),
         ChapterKind::Sent { revision, attempt } => {
-            let values = [("revision", revision.to_string()), ("n", attempt.to_string())];
-            let values = values.each_ref().map(|(slot, value)| (*slot, value.into()));
-            (text.say(Key::StorySent, &values), Role::Moving)
+            let values = [("revision", &*revision.to_string()), ("n", &attempt.to_string())];
+            (text.fill(Key::StorySent, values), Role::Moving)
         }
         ChapterKind::Acked { revision, hq_clock } => {
-            let values = [("revision", revision.to_string()), ("at", moment(model, *hq_clock))];
-            let values = values.each_ref().map(|(slot, value)| (*slot, value.into()));
-            (text.say(Key::StoryAcked, &values), Role::Good)
+            let values = [("revision", &*revision.to_string()), ("at", &moment(model, *hq_clock))];
+            (text.fill(Key::StoryAcked, values), Role::Good)
         }
         ChapterKind::GivenUp { revision } => (with_revision(Key::StoryGivenUp, revision.get()), Role::Waiting),
     };
@@ -208,7 +197,7 @@ fn written(model: &Model, at: &str, sale: &Sale, before: Option<&Sale>) -> Vec<L
         (None, false) => Key::StoryEntered,
         (Some(_), false) => Key::StoryEdited,
     };
-    let said = text.say(key, &[("revision", (&sale.revision.to_string()).into())]);
+    let said = text.fill(key, [("revision", &sale.revision.to_string())]);
     let mut lines = vec![(format!("{at}  {said}"), Role::Title)];
     if let Some(before) = before {
         let changes = differences(model, &before.content, &sale.content);

@@ -240,3 +240,21 @@ fn all_sums_are_shown_on_a_small_terminal() {
         assert!(text.contains(&format!("{sum}\u{a0}")), "{sum} is missing:\n{text}");
     }
 }
+
+#[test]
+fn the_question_of_the_first_start_stops_and_goes_on_as_a_shells_job() {
+    use crate::tui::first_run::FirstRun;
+    use crate::tui::key::{Input, Press};
+    use crate::tui::{Event, Program};
+    let settings = super::settings();
+    for stop in [Event::Suspend, Event::Input(Input::Key(Press::ctrl('z')))] {
+        let mut question = FirstRun::new(settings.text.clone(), settings.theme, "branchline.toml".into());
+        question.update(Event::Input(Input::Paste("TUNIS".into())));
+        assert!(!question.may_stop());
+        question.update(stop);
+        assert!(question.may_stop());
+        question.update(Event::Resumed);
+        assert!(!question.may_stop() && question.take_redraw() && !question.has_ended());
+        assert_eq!(question.field.text(), "TUNIS");
+    }
+}

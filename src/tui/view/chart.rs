@@ -29,7 +29,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, pane: &TotalsPane, layout: 
         return None;
     }
     let heading = if pane.hours {
-        text.say(Key::TotalsByHour, &[("day", (&text.day(pane.day)).into())])
+        text.fill(Key::TotalsByHour, [("day", &text.day(pane.day))])
     } else {
         text.word(Key::TotalsByDay).to_owned()
     };

@@ -18,7 +18,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, question: &FirstRun, area: Rect) -> Option
         Step::Branch { .. } => text.word(Key::FirstIntro).to_owned(),
         Step::Write(code) => {
             let values = [("branch", code.as_str()), ("file", question.file.as_str())];
-            text.say(Key::FirstWrite, &values.map(|(slot, value)| (slot, value.into())))
+            text.fill(Key::FirstWrite, values)
         }
         Step::Done(_) | Step::Left => String::new(),
     };

@@ -78,11 +78,11 @@ fn identity(model: &Model) -> Vec<Piece> {
             ("skew", skew.as_str()),
             ("direction", text.skew_direction(status.skew_ms)),
         ];
-        let said = text.say(Key::HeaderSkew, &values.map(|(slot, value)| (slot, value.into())));
+        let said = text.fill(Key::HeaderSkew, values);
         pieces.push(left(3, said, Role::Waiting));
     }
     if let Some(WorkerPlace::Elsewhere { pid }) = model.board.worker {
-        let said = text.say(Key::HeaderElsewhere, &[("pid", (&pid.to_string()).into())]);
+        let said = text.fill(Key::HeaderElsewhere, [("pid", &pid.to_string())]);
         pieces.push(left(5, said, Role::Quiet));
     }
     pieces.push(line_state(model, status));
@@ -94,7 +94,7 @@ fn identity(model: &Model) -> Vec<Piece> {
     ] {
         if carried.total() >= NOTABLE_BYTES {
             let size = text.megabytes(carried.total());
-            pieces.push(right(rank, text.say(key, &[("size", (&size).into())]), Role::Quiet));
+            pieces.push(right(rank, text.fill(key, [("size", &size)]), Role::Quiet));
         }
     }
     pieces.push(right(2, text.clock(model.local_now()), Role::Text));
@@ -125,12 +125,12 @@ fn last_heard(model: &Model, status: Option<&BranchStatus>) -> Option<Piece> {
     let said = match (status?.worker?.line, &model.settings.hours) {
         (LineState::Resting, _) if model.board.is_in_step() => {
             let time = text.clock((model.settings.local)(heard?));
-            text.say(Key::HeaderInStepAt, &[("time", (&time).into())])
+            text.fill(Key::HeaderInStepAt, [("time", &time)])
         }
         (LineState::OutOfHours, Some(hours)) => {
             let now = model.local_now();
             let time = text.clock(now.date().and_time(hours.next_opening(now.time())?));
-            text.say(Key::HeaderOpensAt, &[("time", (&time).into())])
+            text.fill(Key::HeaderOpensAt, [("time", &time)])
         }
         _ => said_ago(model, heard?),
     };
@@ -143,7 +143,7 @@ fn said_ago(model: &Model, heard: UtcMillis) -> String {
     if ago < 60_000 && !model.shows_seconds() {
         return text.word(Key::HeaderHeardNow).to_owned();
     }
-    text.say(Key::HeaderHeard, &[("ago", (&text.duration(ago)).into())])
+    text.fill(Key::HeaderHeard, [("ago", &text.duration(ago))])
 }
 
 /// The second line: how far ahead, and what HQ has.
@@ -172,11 +172,7 @@ fn standing(model: &Model) -> Vec<Piece> {
     ];
     if let Some(oldest) = status.oldest_ahead {
         let age = text.duration(whole_minutes(model, model.now.wall.since(oldest)));
-        pieces.push(left(
-            3,
-            text.say(Key::HeaderOldest, &[("age", (&age).into())]),
-            Role::Waiting,
-        ));
+        pieces.push(left(3, text.fill(Key::HeaderOldest, [("age", &age)]), Role::Waiting));
     }
     for (count, key, role) in [
         (status.rejected, Key::HeaderRefused, Role::Bad),
@@ -191,11 +187,7 @@ fn standing(model: &Model) -> Vec<Piece> {
     let up = status.worker.is_some_and(|worker| worker.line == LineState::Up);
     if let Some(clears) = model.board.clears_in_ms().filter(|_| up) {
         let wait = text.duration(whole_minutes(model, clears).max(1_000));
-        pieces.push(right(
-            5,
-            text.say(Key::HeaderClears, &[("wait", (&wait).into())]),
-            Role::Moving,
-        ));
+        pieces.push(right(5, text.fill(Key::HeaderClears, [("wait", &wait)]), Role::Moving));
     }
     pieces
 }

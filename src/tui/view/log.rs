@@ -89,7 +89,7 @@ fn titles(model: &Model) -> (String, String) {
     let mut title = format!("{} {rule} {state}", text.word(Key::LogTitle));
     if let Some(id) = model.log.of_sale {
         title.push_str("  ");
-        title.push_str(&text.say(Key::LogOfSale, &[("id", (&id.to_string()).into())]));
+        title.push_str(&text.fill(Key::LogOfSale, [("id", &id.to_string())]));
     }
     (title, text.level(model.log.level).to_owned())
 }

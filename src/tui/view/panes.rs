@@ -30,7 +30,7 @@ pub(super) fn confirm(pen: &mut Pen<'_>, model: &Model, confirm: &Confirm, layou
     let mut lines = wrap(&confirm.what, usize::from(width) - 4);
     lines.extend(wrap(text.word(Key::ConfirmKeeps), usize::from(width) - 4));
     let height = u16::try_from(lines.len()).unwrap_or(0) + 4;
-    let title = text.say(Key::ConfirmVoid, &[("id", (&id).into())]);
+    let title = text.fill(Key::ConfirmVoid, [("id", &id)]);
     let inside = pen.pane(centred(middle, width, height), &title);
     for (y, line) in (inside.y..).zip(&lines) {
         pen.line(inside, y, line, Role::Text);
@@ -42,7 +42,7 @@ pub(super) fn confirm(pen: &mut Pen<'_>, model: &Model, confirm: &Confirm, layou
         ("yes", &key(Action::Agree)),
         ("no", &key(Action::Leave)),
     ];
-    let keys = text.say(Key::ConfirmKeys, &values.map(|(slot, value)| (slot, value.into())));
+    let keys = text.fill(Key::ConfirmKeys, values);
     pen.line(inside, inside.bottom().saturating_sub(1), &keys, Role::Key);
     None
 }
@@ -108,7 +108,7 @@ fn filter_message(model: &Model, pane: &FilterPane) -> (String, Role) {
     match pane.wrong {
         Some(WrongDays::Unreadable) => {
             let today = text.day(model.local_now().date());
-            let said = text.say(Key::FilterBadDay, &[("example", (&today).into())]);
+            let said = text.fill(Key::FilterBadDay, [("example", &today)]);
             (said, Role::Bad)
         }
         Some(WrongDays::Reversed) => (text.word(Key::FilterReversed).to_owned(), Role::Bad),

@@ -26,7 +26,7 @@ pub(super) fn draw(
         _ => Key::StoryTitle,
     };
     let id = pane.id.to_string();
-    let title = model.settings.text.say(title, &[("id", (&id).into())]);
+    let title = model.settings.text.fill(title, [("id", &id)]);
     let told = story::told(model, layer, layout)?;
     let place = layout.large_pane();
     let needed = u16::try_from(told.lines.len())

@@ -126,11 +126,11 @@ fn draw_empty(pen: &mut Pen<'_>, model: &Model, area: Rect) {
         Some(why) => (text.say(Key::TableTrouble, &[("why", why.into())]), Role::Bad),
         None if !model.table.loaded => (text.word(Key::HeaderLoading).to_owned(), Role::Quiet),
         None if !model.table.shown().is_empty() => {
-            let said = text.say(Key::TableNothing, &[("key", (&key(Action::ShowAll)).into())]);
+            let said = text.fill(Key::TableNothing, [("key", &key(Action::ShowAll))]);
             (said, Role::Quiet)
         }
         None => (
-            text.say(Key::TableEmpty, &[("key", (&key(Action::NewSale)).into())]),
+            text.fill(Key::TableEmpty, [("key", &key(Action::NewSale))]),
             Role::Quiet,
         ),
     };
