@@ -23,7 +23,10 @@ use crate::transport::amqp::BranchAmqp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reached {
     /// It lets this branch in and has a place for its sales.
-    Yes,
+    Yes {
+        /// How many programs take this branch's receipts.
+        receivers: u32,
+    },
     /// It doesn't, or nobody is there.
     No(LinkTrouble),
     /// It could not be asked: the configuration is wrong.
@@ -105,7 +108,7 @@ fn reach(settings: &Settings, branch: &BranchCode) -> Result<Reached, CommandErr
     let asked = runtime.block_on(BranchAmqp::new(address, branch.clone(), clock::wall(), None).probe());
     // A look-up of the host's name can't be told to stop, and may take minutes.
     runtime.shutdown_background();
-    Ok(asked.map_or_else(Reached::No, |()| Reached::Yes))
+    Ok(asked.map_or_else(Reached::No, |receivers| Reached::Yes { receivers }))
 }
 
 /// An error and what it came from, as one sentence.

@@ -170,6 +170,12 @@ fn in_words(status: &BranchStatus, used: DataUsed, now: UtcMillis) -> Vec<String
             count(status.acked),
         ));
     }
+    if status.recalled > 0 {
+        lines.push(format!(
+            "  Up to {} more are being looked through: they go again, because head office may have lost or replaced them.",
+            count(status.recalled)
+        ));
+    }
     lines.push(format!("  {}", line_in_words(line(status, now))));
     if let Some(since) = since(status.last_receipt_at) {
         lines.push(format!("  The last receipt came {since} ago."));
@@ -224,6 +230,7 @@ mod tests {
             sent: 0,
             rejected: 0,
             conflicts: 0,
+            recalled: 0,
             ahead_amount: MoneySum(18_405_000),
             oldest_ahead: (pending > 0).then_some(UtcMillis(NOW.0 - 11_520_000)),
             highest_id: 42_113,

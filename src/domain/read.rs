@@ -157,6 +157,8 @@ pub struct BranchStatus {
     pub rejected: u64,
     /// Rows for which HQ holds something else.
     pub conflicts: u64,
+    /// Rows that may still be shown as acked, and that are being looked through because HQ has forgotten some, or others have written to the same ledger.
+    pub recalled: u64,
     /// The money (amount and tax) of the rows that are not acked.
     pub ahead_amount: MoneySum,
     /// When the oldest row that is not acked was last written.
@@ -185,7 +187,7 @@ impl BranchStatus {
     /// Whether HQ holds every row at its newest revision.
     #[must_use]
     pub const fn in_step(&self) -> bool {
-        self.ahead() == 0 && self.acked == self.rows
+        self.ahead() == 0 && self.acked == self.rows && self.recalled == 0
     }
 }
 

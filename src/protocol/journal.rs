@@ -41,6 +41,10 @@ pub trait Journal {
     /// Takes in the answer to a hello that this worker said, from the store that this branch knows as HQ.
     fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, Self::Error>;
 
+    /// Takes a part of the sales back that HQ acknowledged and that are to go again since an answer was weighed or a store adopted: all at once would keep the till
+    /// waiting.
+    fn recall(&mut self, now: Now) -> Result<Recalled, Self::Error>;
+
     /// Knows this store as HQ from now on. If another one was known before, everything that it acknowledged is pending again.
     fn adopt_store(&mut self, store: StoreId, now: Now) -> Result<(), Self::Error>;
 
@@ -92,6 +96,15 @@ pub enum Settled {
     },
     /// This database made no such batch; nothing has changed.
     NotOurs,
+}
+
+/// What became of the sales that are to go again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Recalled {
+    /// How many are pending now that were not.
+    pub sales: u64,
+    /// Whether there may be more.
+    pub more: bool,
 }
 
 /// What became of an answer.

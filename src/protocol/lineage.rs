@@ -22,7 +22,11 @@
 //! A branch knows how high HQ's count can be: as high as it was ever heard to be, plus all that was ever sent and had no answer. If an HQ that has forgotten nothing counts more, another box, or an
 //! earlier life of this one, writes to the same ledger. New sales go into a new one then. What was entered before keeps its key, because the other box may have brought it to HQ. Where HQ holds
 //! another sale under the key, this one moves to the ledger's [annex], which is the same in every copy: so a sale that two boxes move is still one sale. A
-//! key tells two sales apart by itself, so nothing is confused before the copy is noticed.
+//! key tells two sales apart by itself, so nothing is confused before the copy is noticed. And HQ is asked once more about every sale of the ledger: whoever writes to it may have edited
+//! what is acked here.
+//!
+//! Counts leave one gap: revisions of this database that were sent, replaced and never answered, because HQ never saw them, stay possible for ever; so many revisions of another box
+//! can hide behind them until something else gives that box away.
 //!
 //! The two are told apart exactly, and may happen at once: marks tell what HQ has lost, whoever else adds to the count; and the count is weighed only by an answer that remembers all marks.
 
@@ -86,10 +90,11 @@ pub enum Lineage {
 }
 
 impl Standing {
-    /// Bases what a receipt acknowledges on its mark.
+    /// Bases what a receipt acknowledges on its mark, while the batch still counts as unanswered. What HQ counts beyond all that was ever sent is not taken as seen: the
+    /// next answer tells what it means.
     pub fn rest_on(&mut self, receipt: &Receipt) {
         let mark = receipt.mark;
-        self.seen = self.seen.max(mark.applied);
+        self.seen = self.seen.max(mark.applied.min(self.known()));
         let Outcome::Taken(taken) = &receipt.outcome else {
             // It acknowledges nothing, and neither does an HQ that has applied nothing.
             return;
@@ -120,8 +125,7 @@ impl Standing {
             self.forget(answer.mark);
             return Lineage::HqForgot;
         }
-        let known = self.seen.saturating_add(self.unanswered);
-        let lineage = if answer.mark.applied > known {
+        let lineage = if answer.mark.applied > self.known() {
             Lineage::ThisIsACopy
         } else {
             Lineage::Same
@@ -133,6 +137,11 @@ impl Standing {
             self.marks.push(answer.mark);
         }
         lineage
+    }
+
+    /// How high HQ's count can be, as far as this database knows.
+    const fn known(&self) -> u64 {
+        self.seen.saturating_add(self.unanswered)
     }
 
     /// Forgets all that HQ has acknowledged; `now` is how far it says it is.
@@ -204,13 +213,20 @@ mod tests {
         }
     }
 
+    /// The receipt of a batch that this database has sent.
+    fn settle(standing: &mut Standing, receipt: &Receipt) {
+        standing.unanswered += 1;
+        standing.rest_on(receipt);
+        standing.unanswered -= 1;
+    }
+
     /// A standing that has heard these receipts, one batch after the other.
     fn heard(batches: &[u128]) -> Standing {
         let (mut standing, mut mark) = (Standing::default(), Mark::default());
         for batch in batches {
             let receipt = receipt(mark, *batch);
             mark = receipt.mark;
-            standing.rest_on(&receipt);
+            settle(&mut standing, &receipt);
         }
         standing
     }
@@ -229,7 +245,7 @@ mod tests {
         let mut repeat = receipt(Mark::default(), 1);
         repeat.batch = BatchId::from_random(2);
         repeat.newly_applied = 0;
-        standing.rest_on(&repeat);
+        settle(&mut standing, &repeat);
         assert!(!standing.in_doubt());
     }
 
@@ -238,10 +254,10 @@ mod tests {
         let lost = receipt(heard(&[1]).marks[0], 2);
         let mut standing = heard(&[1]);
         let third = receipt(lost.mark, 3);
-        standing.rest_on(&third);
+        standing.unanswered = 1;
+        settle(&mut standing, &third);
         assert!(standing.in_doubt());
         let asked = standing.marks.clone();
-        standing.unanswered = 1;
         assert_eq!(standing.weigh(&answer(&asked, true, third.mark)), Lineage::Same);
         assert_eq!(standing.marks, [third.mark]);
     }
@@ -252,7 +268,7 @@ mod tests {
         assert_eq!(one.marks[0].applied, other.marks[0].applied);
         assert_ne!(one.marks, other.marks);
         let mut both = one;
-        both.rest_on(&receipt(heard(&[1]).marks[0], 3));
+        settle(&mut both, &receipt(heard(&[1]).marks[0], 3));
         assert!(both.in_doubt(), "HQ went back, and on by another batch");
     }
 
@@ -284,7 +300,7 @@ mod tests {
         let mut standing = heard(&[1]);
         let asked = standing.marks.clone();
         let second = receipt(asked[0], 2);
-        standing.rest_on(&second);
+        settle(&mut standing, &second);
         assert_eq!(standing.weigh(&answer(&asked, true, asked[0])), Lineage::Same);
         assert_eq!(standing.marks, [second.mark]);
     }
@@ -300,6 +316,20 @@ mod tests {
         };
         assert_eq!(standing.clone().weigh(&answer(&asked, true, far(3))), Lineage::Same);
         assert_eq!(standing.weigh(&answer(&asked, true, far(4))), Lineage::ThisIsACopy);
+    }
+
+    #[test]
+    fn what_others_have_written_is_no_secret_because_a_receipt_came_first() {
+        let mut standing = heard(&[1]);
+        let others = receipt(standing.marks[0], 9);
+        let receipt = receipt(others.mark, 2);
+        settle(&mut standing, &receipt);
+        assert!(standing.in_doubt());
+        let asked = standing.marks.clone();
+        assert_eq!(
+            standing.weigh(&answer(&asked, true, receipt.mark)),
+            Lineage::ThisIsACopy
+        );
     }
 
     #[test]

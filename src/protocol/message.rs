@@ -24,15 +24,15 @@ pub enum Uplink {
 pub struct Hello {
     /// Who speaks.
     pub branch: BranchCode,
-    /// The branch's current ledger.
+    /// The ledger that it asks about: the current one, or by turns an older one.
     pub ledger: LedgerId,
     /// Makes the answer known to be fresh.
     pub nonce: Nonce,
     /// The ledger's first id.
     pub first_id: i64,
-    /// The highest id given out; zero before the first sale.
+    /// The highest id given out in it; below the first one before its first sale.
     pub highest_id: i64,
-    /// Sales that are not voided.
+    /// All sales of the branch that are not voided; zero where it asks about an older ledger.
     pub sales: u64,
     /// Their amount.
     pub amount: MoneySum,

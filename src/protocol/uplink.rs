@@ -339,6 +339,10 @@ impl Uplink {
     fn on_heard(&mut self, now: Now, message: Downlink, out: &mut Vec<Action>) {
         self.link.proven();
         if !self.accept_store(message.stamp(), out) {
+            if let Downlink::Answer(answer) = message {
+                // It does answer: as soon as it says whom it replaces, that should be heard.
+                self.hello.answered(answer.nonce, now.tick, &self.limits);
+            }
             return;
         }
         let stamp = message.stamp();

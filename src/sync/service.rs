@@ -4,6 +4,7 @@
 //! lock; its stamp in the database grows old, and another takes over without it. Nothing is wrong if two workers overlap: leases and receipts are the
 //! database's, and a repeat is harmless.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,6 +36,8 @@ const STAMP_MS: u64 = 10_000;
 pub const STALE_MS: u64 = 45_000;
 /// How long a worker that was taken over from stands back, in milliseconds: the other one looks for the lock meanwhile.
 const STEP_BACK_MS: u64 = 3 * 1_000;
+/// The pause before each part of the sales that are taken back, for the till to write in.
+const BREATH: Duration = Duration::from_millis(2);
 /// How many lines of the log get their records at once.
 const MAX_RECORDS: u32 = 1_000;
 /// The wait before a worker that failed is started again.
@@ -289,6 +292,10 @@ impl<T: Transport> Life<T> {
                 told = next_of(&mut shift.session) => event_of(told),
                 () = until(shift.worker.wake_at()) => Some(Event::Woke),
                 _ = poll.tick() => shift.poll()?,
+                () = tokio::time::sleep(BREATH), if shift.worker.recalls() => {
+                    shift.recall()?;
+                    None
+                }
             };
             for event in event.into_iter().chain(shift.clock_in()) {
                 shift.step(event)?;
@@ -319,25 +326,34 @@ struct Shift<'a, T> {
 
 impl<T: Transport> Shift<'_, T> {
     fn step(&mut self, event: Event) -> Result<(), LifeError> {
-        let mut next = Some(event);
-        while let Some(event) = next.take() {
-            for order in self.worker.step(event, &mut now)? {
-                match order {
-                    Order::Open => self.session = Some(self.service.transport.open()),
-                    Order::Close => self.session = None,
-                    Order::Publish {
-                        message,
-                        version,
-                        expires_ms,
-                    } => {
-                        let sealed = seal(&message, version, expires_ms)?;
-                        let taken = self
-                            .session
-                            .as_ref()
-                            .is_some_and(|session| session.outgoing.try_send(sealed).is_ok());
-                        if !taken && self.session.take().is_some() {
-                            next = Some(Event::LinkDown(LinkTrouble::Lost));
-                        }
+        let orders = self.worker.step(event, &mut now)?;
+        self.obey(orders)
+    }
+
+    /// Takes a part of the sales back that are to go again.
+    fn recall(&mut self) -> Result<(), LifeError> {
+        let orders = self.worker.recall(&mut now)?;
+        self.obey(orders)
+    }
+
+    fn obey(&mut self, orders: Vec<Order>) -> Result<(), LifeError> {
+        let mut orders = VecDeque::from(orders);
+        while let Some(order) = orders.pop_front() {
+            match order {
+                Order::Open => self.session = Some(self.service.transport.open()),
+                Order::Close => self.session = None,
+                Order::Publish {
+                    message,
+                    version,
+                    expires_ms,
+                } => {
+                    let sealed = seal(&message, version, expires_ms)?;
+                    let taken = self
+                        .session
+                        .as_ref()
+                        .is_some_and(|session| session.outgoing.try_send(sealed).is_ok());
+                    if !taken && self.session.take().is_some() {
+                        orders.extend(self.worker.step(Event::LinkDown(LinkTrouble::Lost), &mut now)?);
                     }
                 }
             }

@@ -37,6 +37,8 @@ pub struct Worker<J> {
     broker: String,
     /// The batch that was made and is not yet published.
     formed: Option<Batch>,
+    /// There may be sales to take back.
+    recalls: bool,
     /// What this program writes, oldest first; hellos go in the oldest, which any HQ reads.
     writes: Vec<Version>,
 }
@@ -54,6 +56,7 @@ impl<J: Journal> Worker<J> {
             journal,
             broker,
             formed: None,
+            recalls: true,
             writes,
         };
         Ok((worker, Event::Resumed(resumed)))
@@ -104,6 +107,25 @@ impl<J: Journal> Worker<J> {
         Ok(orders)
     }
 
+    /// Whether [`Worker::recall`] has something to do, a little at a time.
+    #[must_use]
+    pub const fn recalls(&self) -> bool {
+        self.recalls
+    }
+
+    /// Takes a part of the sales back that HQ acknowledged and that are to go again.
+    ///
+    /// # Errors
+    /// When the database fails, as for [`Worker::step`].
+    pub fn recall(&mut self, clock: &mut dyn FnMut() -> Now) -> Result<Vec<Order>, J::Error> {
+        let recalled = self.journal.recall(clock())?;
+        self.recalls = recalled.more;
+        if recalled.sales == 0 {
+            return Ok(Vec::new());
+        }
+        self.step(Event::SalesWaiting, clock)
+    }
+
     fn carry_out(
         &mut self,
         action: Action,
@@ -152,8 +174,12 @@ impl<J: Journal> Worker<J> {
             }
             Action::Weigh(answer) => {
                 events.push_back(Event::Weighed(journal.weigh(&answer, now)?));
+                self.recalls = true;
             }
-            Action::AdoptStore(store) => journal.adopt_store(store, now)?,
+            Action::AdoptStore(store) => {
+                journal.adopt_store(store, now)?;
+                self.recalls = true;
+            }
             Action::RetryRefusals => {
                 if journal.retry_refusals(now)? > 0 {
                     events.push_back(Event::SalesWaiting);

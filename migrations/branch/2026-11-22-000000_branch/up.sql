@@ -8,7 +8,7 @@
 --   none of these    HQ has it, and a run of an answered batch names it    acked
 
 -- The lives of this database, and what HQ was heard to say of each: what tells a restored HQ and a copied database apart. `marks` are what the truth of all that is acked rests on: 24 bytes each,
--- HQ's applied count (big-endian) and its hash of all that led there.
+-- HQ's applied count (big-endian) and its hash of all that led there. The ledger with the lowest `weighed` is the one that HQ was asked about the longest ago.
 CREATE TABLE ledgers (
     no INTEGER NOT NULL PRIMARY KEY,
     ledger BLOB NOT NULL UNIQUE CHECK (length(ledger) = 16),
@@ -17,7 +17,7 @@ CREATE TABLE ledgers (
     seen INTEGER NOT NULL DEFAULT 0,
     unanswered INTEGER NOT NULL DEFAULT 0,
     marks BLOB NOT NULL DEFAULT x'' CHECK (length(marks) % 24 = 0),
-    weighed_at INTEGER NOT NULL DEFAULT 0
+    weighed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE branch (
@@ -148,6 +148,17 @@ CREATE TABLE batch_exceptions (
     count INTEGER NOT NULL CHECK (count >= 1),
     PRIMARY KEY (batch_no, first_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What is on its way back to the outbox, a part at a time, because HQ has forgotten it or others write to the same ledger: the acked sales of a ledger with ids from
+-- `first_id` to `last_id`. What HQ has forgotten makes receipts that came before `begun_at` no evidence any more. `sales` have gone back so far.
+CREATE TABLE recalls (
+    ledger_no INTEGER NOT NULL PRIMARY KEY REFERENCES ledgers (no),
+    why TEXT NOT NULL CHECK (why IN ('restored', 'replaced', 'copied')),
+    begun_at INTEGER NOT NULL,
+    first_id INTEGER NOT NULL,
+    last_id INTEGER NOT NULL,
+    sales INTEGER NOT NULL
+) STRICT;
 
 -- Sales that need a person: refused by HQ, or in conflict with what HQ holds (the hq_* columns).
 CREATE TABLE held (

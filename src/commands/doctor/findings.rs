@@ -14,6 +14,9 @@ use crate::text::Text;
 const MAX_SKEW_MS: u64 = 60_000;
 /// Below how many free bytes a branch can't sell for long.
 const FEW_BYTES: u64 = 256 << 20;
+/// What to do when two programs work under one branch's code.
+const SECOND_COMPUTER: &str = "Find a second computer with this branch's code and a database of its own, and stop it: what it sells reaches head office, but it takes \
+     receipts that are meant for this one. If the line has just broken, the broker may take this computer for two: ask again in three minutes.";
 /// For how long the doctor explains what has happened, in milliseconds: a week.
 const EXPLAINED_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// How many differences or damages are listed.
@@ -250,7 +253,13 @@ fn line(facts: &Facts) -> Finding {
 fn reach(facts: &Facts) -> Finding {
     let broker = &facts.broker;
     match &facts.reached {
-        Reached::Yes => Finding::well(format!("The broker {broker} lets this branch in.")),
+        Reached::Yes { receivers: 0 | 1 } => Finding::well(format!("The broker {broker} lets this branch in.")),
+        Reached::Yes { receivers } => Finding::ill(
+            format!(
+                "The broker {broker} lets this branch in, but {receivers} programs take its receipts, so each of them misses some."
+            ),
+            SECOND_COMPUTER,
+        ),
         Reached::NotAsked(why) => Finding::ill(
             format!("The broker {broker} could not be asked: {why}."),
             "Mend the configuration.",
@@ -346,10 +355,7 @@ const fn explanation(event: &LogEvent) -> Option<&'static str> {
         LogEvent::StoreReplaced { .. } => Some(
             "Head office's database was replaced on purpose. All sales are sent to the new one by themselves; nothing need be done here.",
         ),
-        LogEvent::ForeignReceipt => Some(
-            "Another program receives this branch's receipts, so each of the two misses some: find a second computer with this branch's code and \
-             a database of its own, and stop it.",
-        ),
+        LogEvent::ForeignReceipt => Some(SECOND_COMPUTER),
         LogEvent::HqOlder => {
             Some("Head office runs an older version than this branch: upgrade it. Sales wait here meanwhile.")
         }
@@ -426,6 +432,7 @@ mod tests {
                 sent: 0,
                 rejected: 0,
                 conflicts: 0,
+                recalled: 0,
                 ahead_amount: MoneySum::ZERO,
                 oldest_ahead: None,
                 highest_id: 10,
@@ -443,7 +450,7 @@ mod tests {
             free_bytes: u64::MAX,
             broker: "hq.example:5671".into(),
             broker_is_exposed: false,
-            reached: Reached::Yes,
+            reached: Reached::Yes { receivers: 1 },
         }
     }
 
@@ -480,7 +487,7 @@ mod tests {
     #[test]
     fn each_trouble_is_told_with_its_remedy() {
         type Change = fn(&mut Facts);
-        let cases: [(Change, &str); 18] = [
+        let cases: [(Change, &str); 19] = [
             (|f| f.damage = vec!["row 3 missing".into()], "row 3 missing"),
             (|f| f.free_bytes = 3 << 20, "3 MB left"),
             (|f| f.read_only_files = vec!["/data".into()], "may not write '/data'"),
@@ -489,6 +496,10 @@ mod tests {
                 "Mend the user or the password",
             ),
             (|f| f.reached = Reached::No(LinkTrouble::NotABroker), "guest network"),
+            (
+                |f| f.reached = Reached::Yes { receivers: 2 },
+                "2 programs take its receipts",
+            ),
             (|f| f.reached = Reached::NotAsked("no password".into()), "no password"),
             (|f| f.worker_holds_lock = false, "--headless branch"),
             (

@@ -159,9 +159,13 @@ impl Bench {
     }
 
     fn answer(&mut self, nonce: Nonce) {
+        self.answer_from(nonce, HQ);
+    }
+
+    fn answer_from(&mut self, nonce: Nonce, store: StoreId) {
         let ledger = LedgerId::from_random(1);
         self.feed(Event::Heard(Downlink::Answer(Answer {
-            hq: Self::stamp(HQ),
+            hq: Self::stamp(store),
             ledger,
             nonce,
             mark: Mark::default(),
@@ -439,6 +443,25 @@ fn a_stranger_is_told_nothing_more() {
     assert_eq!(bench.published.len(), 2);
     bench.receipt(batch, HQ);
     assert_eq!(bench.settled, [batch]);
+}
+
+#[test]
+fn a_stranger_that_answers_is_asked_again_every_five_minutes_however_long_it_takes() {
+    let mut bench = Bench::up();
+    for _ in 0..40 {
+        let nonce = *bench.hellos.last().unwrap();
+        bench.answer_from(nonce, StoreId::from_random(78));
+        let before = (bench.hellos.len(), bench.tick);
+        while bench.hellos.len() == before.0 {
+            let due = bench.machine.wake_at().unwrap();
+            bench.wait_until(due.0);
+        }
+        assert!(
+            bench.tick - before.1 <= 300_000,
+            "{} s",
+            (bench.tick - before.1) / 1_000
+        );
+    }
 }
 
 #[test]

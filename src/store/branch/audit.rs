@@ -118,6 +118,7 @@ const RULES: [(&str, &str); 9] = [
         // The evidence is put in order once, not looked for sale by sale.
         "SELECT count(*) FROM sales s WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.day = substr(s.date, 1, 10) AND o.id = s.id) \
          AND NOT EXISTS (SELECT 1 FROM held h WHERE h.id = s.id) \
+         AND NOT EXISTS (SELECT 1 FROM recalls c WHERE c.ledger_no = s.ledger_no AND s.id BETWEEN c.first_id AND c.last_id) \
          AND s.id NOT IN (SELECT x.id FROM batches b CROSS JOIN batch_runs r CROSS JOIN sales x WHERE b.state IN ('open', 'parked', 'answered') \
            AND b.ledger_no = x.ledger_no AND r.batch_no = b.no AND x.id BETWEEN r.first_id AND r.first_id + r.count - 1 AND x.revision = r.revision \
            AND NOT EXISTS (SELECT 1 FROM batch_exceptions e WHERE e.batch_no = b.no AND x.id >= e.first_id AND x.id < e.first_id + e.count))",

@@ -128,6 +128,12 @@ impl Fixture {
         self.db.save_sale(&lantern(), None, at(1).wall).unwrap()
     }
 
+    /// Takes so many sales in from a file.
+    pub(super) fn import(&mut self, sales: usize) {
+        let contents = vec![lantern(); sales];
+        self.db.import_chunk(&[1; 32], &contents, 1, true, at(1).wall).unwrap();
+    }
+
     pub(super) fn form(&mut self, number: u128) -> Formed {
         self.db.form_batch(batch_id(number), 1_000, at(10)).unwrap().unwrap()
     }

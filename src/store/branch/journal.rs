@@ -12,11 +12,12 @@ mod settle;
 
 use super::kept::Kept;
 use super::schema::branch;
-use super::{BranchDb, ledgers, retries, sales, values};
+use super::{BranchDb, ledgers, retries, values};
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{BatchId, Nonce, StoreId};
+use crate::domain::money::MoneySum;
 use crate::protocol::Now;
-use crate::protocol::journal::{Formed, Journal, Resumed, Settled, Weighed};
+use crate::protocol::journal::{Formed, Journal, Recalled, Resumed, Settled, Weighed};
 use crate::protocol::lineage::Lineage;
 use crate::protocol::message::{Answer, Hello, HqStamp, Receipt};
 use crate::store::StoreError;
@@ -34,15 +35,16 @@ impl Journal for BranchDb {
         let code = self.code.clone();
         self.conn.transaction(|conn| {
             let ledger = ledgers::to_ask_about(conn)?;
+            let is_current = ledger.no == ledgers::current(conn)?.no;
             let kept = Kept::load(conn)?;
             Ok(Hello {
                 branch: code,
                 ledger: ledger.id,
                 nonce,
                 first_id: ledger.first_id,
-                highest_id: sales::highest_id(conn)?,
-                sales: values::natural(kept.sales)?,
-                amount: kept.amount,
+                highest_id: ledgers::highest_id(conn, &ledger)?,
+                sales: if is_current { values::natural(kept.sales)? } else { 0 },
+                amount: if is_current { kept.amount } else { MoneySum::ZERO },
                 clock: now.wall,
                 writes: Vec::new(),
                 marks: ledger.standing.to_ask(),
@@ -87,7 +89,7 @@ impl Journal for BranchDb {
             if lineage == Lineage::HqForgot {
                 history::hq_forgot(conn, kept, ledger.no, now)?;
             }
-            ledgers::weighed(conn, &ledger, now.wall)?;
+            ledgers::weighed(conn, &ledger)?;
             history::part(conn, kept, &ledger, lineage == Lineage::ThisIsACopy, &[], now)?;
             Ok(Weighed {
                 lineage,
@@ -97,8 +99,12 @@ impl Journal for BranchDb {
         })
     }
 
-    fn adopt_store(&mut self, store: StoreId, _now: Now) -> Result<(), StoreError> {
-        self.write(|conn, kept| history::adopt(conn, kept, store))
+    fn recall(&mut self, now: Now) -> Result<Recalled, StoreError> {
+        self.write(|conn, kept| history::recall(conn, kept, now))
+    }
+
+    fn adopt_store(&mut self, store: StoreId, now: Now) -> Result<(), StoreError> {
+        self.write(|conn, kept| history::adopt(conn, kept, store, now))
     }
 
     fn retry_refusals(&mut self, now: Now) -> Result<u64, StoreError> {

@@ -25,7 +25,7 @@ pub(super) struct Ledger {
 type LedgerRecord = (i64, Vec<u8>, i64, i64, i64, i64, Vec<u8>, i64);
 
 fn ledger(record: LedgerRecord) -> Result<Ledger, StoreError> {
-    let (no, id, first_id, _begun_at, seen, unanswered, marks, _weighed_at) = record;
+    let (no, id, first_id, _begun_at, seen, unanswered, marks, _weighed) = record;
     Ok(Ledger {
         no,
         id: values::ledger_id(&id)?,
@@ -84,16 +84,17 @@ pub(super) fn to_ask_about(conn: &mut SqliteConnection) -> Result<Ledger, StoreE
     ledger(
         ledgers::table
             .filter(ledgers::no.eq(current).or(ledgers::marks.ne(Vec::new())))
-            .order((ledgers::weighed_at.asc(), ledgers::no.desc()))
+            .order((ledgers::weighed.asc(), ledgers::no.desc()))
             .first(conn)?,
     )
 }
 
-/// Writes down how a ledger stands after the answer to a hello, and when that was.
-pub(super) fn weighed(conn: &mut SqliteConnection, ledger: &Ledger, now: UtcMillis) -> Result<(), StoreError> {
+/// Writes down how a ledger stands after the answer to a hello, and that it was the last one that was asked about. No clock says so: one that ran ahead would have a ledger not
+/// asked about for as long.
+pub(super) fn weighed(conn: &mut SqliteConnection, ledger: &Ledger) -> Result<(), StoreError> {
     stand(conn, ledger.no, &ledger.standing)?;
-    diesel::update(ledgers::table.find(ledger.no))
-        .set(ledgers::weighed_at.eq(now.0))
+    sql::<()>("UPDATE ledgers SET weighed = (SELECT max(weighed) + 1 FROM ledgers) WHERE no = ?")
+        .int(ledger.no)
         .execute(conn)?;
     Ok(())
 }
@@ -101,6 +102,16 @@ pub(super) fn weighed(conn: &mut SqliteConnection, ledger: &Ledger, now: UtcMill
 pub(super) fn all(conn: &mut SqliteConnection) -> Result<Vec<Ledger>, StoreError> {
     let records = ledgers::table.order(ledgers::no).load::<LedgerRecord>(conn)?;
     records.into_iter().map(ledger).collect()
+}
+
+/// The highest id that belongs to a ledger: those above it belong to the next one.
+pub(super) fn highest_id(conn: &mut SqliteConnection, ledger: &Ledger) -> Result<i64, StoreError> {
+    let next: Option<i64> = ledgers::table
+        .filter(ledgers::first_id.gt(ledger.first_id))
+        .select(diesel::dsl::min(ledgers::first_id))
+        .first(conn)?;
+    let highest = sales::highest_id(conn)?;
+    Ok(next.map_or(highest, |next| highest.min(next - 1)))
 }
 
 /// Begins a new ledger: sales that are entered from now on belong to it. Returns its number.

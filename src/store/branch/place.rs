@@ -221,13 +221,15 @@ fn give_count_back(conn: &mut SqliteConnection, sale: &Sale) -> Result<(), Store
     let id = sale.id.get();
     let given = sql::<()>(
         "UPDATE batches SET counted = counted + 1 WHERE no = (SELECT max(b.no) FROM batch_runs r CROSS JOIN batches b \
-         WHERE r.first_id BETWEEN ? - ? AND ? AND r.first_id + r.count > ? AND r.revision = ? AND b.no = r.batch_no AND b.state = 'dissolved')",
+         WHERE r.first_id BETWEEN ? - ? AND ? AND r.first_id + r.count > ? AND r.revision = ? AND b.no = r.batch_no AND b.state = 'dissolved' \
+         AND b.ledger_no = (SELECT no FROM ledgers WHERE ledger = ?))",
     )
     .int(id)
     .int(i64::from(MAX_BATCH_ROWS))
     .int(id)
     .int(id)
     .int(i64::from(sale.revision.get()))
+    .blob(sale.ledger.as_bytes())
     .execute(conn)?;
     if given == 0 {
         sql::<()>("UPDATE ledgers SET unanswered = unanswered - 1 WHERE ledger = ?")

@@ -65,10 +65,10 @@ impl BranchDb {
         })
     }
 
-    /// Ends a conflict. A sale that is in none stays as it is.
+    /// Ends a conflict.
     ///
     /// # Errors
-    /// When there is no such sale, or the database can't be written.
+    /// When there is no such sale, when it is in no conflict any more, or when the database can't be written.
     pub fn resolve(&mut self, id: SaleId, choice: Choice, now: UtcMillis) -> Result<Sale, ChangeError> {
         self.write(|conn, kept| {
             let (mine, place) = place::find(conn, id)?.ok_or(ChangeError::NoSuchSale(id))?;
@@ -77,7 +77,8 @@ impl BranchDb {
                 ..
             } = place
             else {
-                return Ok(mine);
+                // Somebody else has ended it, in one way or the other.
+                return Err(ChangeError::Moved { now: Box::new(mine) });
             };
             let mut new = match choice {
                 Choice::KeepMine => Sale {

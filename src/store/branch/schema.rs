@@ -119,7 +119,7 @@ diesel::table! {
         seen -> BigInt,
         unanswered -> BigInt,
         marks -> Binary,
-        weighed_at -> BigInt,
+        weighed -> BigInt,
     }
 }
 
@@ -231,5 +231,16 @@ diesel::table! {
         pid -> BigInt,
         line -> Text,
         trial -> Bool,
+    }
+}
+
+diesel::table! {
+    recalls (ledger_no) {
+        ledger_no -> BigInt,
+        why -> Text,
+        begun_at -> BigInt,
+        first_id -> BigInt,
+        last_id -> BigInt,
+        sales -> BigInt,
     }
 }

@@ -45,6 +45,7 @@ impl BranchDb {
                 sent: values::natural(kept.sent)?,
                 rejected: values::natural(kept.rejected)?,
                 conflicts: values::natural(kept.conflicts)?,
+                recalled: values::natural(recalled(conn)?)?,
                 ahead_amount: kept.ahead,
                 oldest_ahead: oldest_ahead(conn)?,
                 highest_id: sales::highest_id(conn)?,
@@ -86,6 +87,11 @@ impl BranchDb {
             Ok(())
         })
     }
+}
+
+/// How many ids have not been looked through yet of those whose sales go again.
+fn recalled(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
+    Ok(sql::<BigInt>("SELECT coalesce(sum(last_id - first_id + 1), 0) FROM recalls").get_result(conn)?)
 }
 
 fn stamp(conn: &mut SqliteConnection) -> Result<Option<WorkerStamp>, StoreError> {

@@ -157,12 +157,12 @@ pub(super) fn trouble(word: &str) -> Result<LinkTrouble, StoreError> {
     value_of(&TROUBLE_WORDS, word)
 }
 
-fn word_of<T: PartialEq + Copy>(words: &[(T, &'static str)], value: T) -> &'static str {
+pub(super) fn word_of<T: PartialEq + Copy>(words: &[(T, &'static str)], value: T) -> &'static str {
     let found = words.iter().find(|(known, _)| *known == value);
     found.map(|(_, word)| *word).expect("the table names every variant")
 }
 
-fn value_of<T: Copy>(words: &[(T, &'static str)], word: &str) -> Result<T, StoreError> {
+pub(super) fn value_of<T: Copy>(words: &[(T, &'static str)], word: &str) -> Result<T, StoreError> {
     let found = words.iter().find(|(_, known)| *known == word);
     found
         .map(|(value, _)| *value)

@@ -69,15 +69,18 @@ impl BranchAmqp {
 
 impl BranchAmqp {
     /// Looks whether the broker lets this branch in and has a place for its sales, within a bounded time; sends nothing, and takes no receipt from a worker that runs.
+    /// Returns how many programs take this branch's receipts just now, as far as the broker knows: for a while it counts one whose line has broken.
     ///
     /// # Errors
     /// Why a session would fail, in a word.
-    pub async fn probe(&self) -> Result<(), LinkTrouble> {
+    pub async fn probe(&self) -> Result<u32, LinkTrouble> {
         let (_nothing, taken) = mpsc::channel(1);
         let looking = async {
             let line = self.route.dialer.dial(&format!("{} doctor", self.route.branch)).await?;
-            let found = Publisher::start(line.connection(), &self.route, Outbox::new(taken)).await;
-            let found = found.map(drop);
+            let found = match Publisher::start(line.connection(), &self.route, Outbox::new(taken)).await {
+                Ok(_publisher) => Receipts::new(line.connection(), &self.route).receivers().await,
+                Err(failure) => Err(failure),
+            };
             line.close().await;
             found
         };

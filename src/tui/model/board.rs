@@ -120,6 +120,7 @@ mod tests {
             sent: 0,
             rejected: 0,
             conflicts: 0,
+            recalled: 0,
             ahead_amount: MoneySum::ZERO,
             oldest_ahead: None,
             highest_id: 0,

@@ -298,6 +298,7 @@ impl FakeDesk {
             sent: count(SyncKind::Sent),
             rejected: count(SyncKind::Rejected),
             conflicts: count(SyncKind::Conflict),
+            recalled: 0,
             ahead_amount: ahead().map(|row| row.sale.content.total()).sum(),
             oldest_ahead: ahead().map(|row| row.sale.updated_at).min(),
             highest_id: self.rows.last().map_or(0, |row| row.sale.id.get()),

@@ -9,7 +9,7 @@ use branchline::domain::money::MoneySum;
 use branchline::domain::sale::{Sale, SaleContent};
 use branchline::domain::time::UtcMillis;
 use branchline::protocol::Now;
-use branchline::protocol::journal::{Formed, Journal, Outline, Resumed, Settled, Weighed};
+use branchline::protocol::journal::{Formed, Journal, Outline, Recalled, Resumed, Settled, Weighed};
 use branchline::protocol::lineage::{Lineage, Mark, Standing, annex};
 use branchline::protocol::message::{Answer, Batch, Hello, Outcome, Receipt, Taken};
 use branchline::protocol::verdict::{differs, same_sale};
@@ -147,6 +147,16 @@ impl MemJournal {
             match row.place {
                 Place::Outbox { .. } | Place::Out { .. } => {}
                 Place::Rejected | Place::Conflict { .. } | Place::Acked { .. } => row.place = FRESH,
+            }
+        }
+    }
+
+    /// Others have written to a ledger: what HQ acknowledged of it may have been replaced since.
+    fn ask_again(&mut self, ledger: LedgerId) {
+        for row in self.rows.values_mut().filter(|row| row.sale.ledger == ledger) {
+            if matches!(row.place, Place::Acked { .. }) {
+                row.last_acked = row.sale.revision.get();
+                row.place = FRESH;
             }
         }
     }
@@ -346,6 +356,7 @@ impl Journal for MemJournal {
                 in_doubt: self.standing(ledger).in_doubt(),
             });
         }
+        self.standing(ledger).rest_on(receipt);
         match &receipt.outcome {
             Outcome::Taken(taken) => self.take(at, taken, now.luck),
             Outcome::Unreadable | Outcome::TooNew => unreachable!("HQ reads all that this model writes"),
@@ -353,7 +364,6 @@ impl Journal for MemJournal {
         let counted = std::mem::take(&mut self.batches[at].counted);
         let standing = self.standing(ledger);
         standing.unanswered -= counted;
-        standing.rest_on(receipt);
         let in_doubt = standing.in_doubt();
         self.batches[at].state = BatchState::Answered;
         let more_waiting = self.rows.values().any(|row| matches!(row.place, Place::Outbox { .. }));
@@ -366,8 +376,13 @@ impl Journal for MemJournal {
         let in_doubt = self.standing(ledger).in_doubt();
         match lineage {
             Lineage::HqForgot => self.forget(ledger),
-            Lineage::ThisIsACopy if ledger == self.ledger => self.begin_ledger(now.luck),
-            Lineage::Same | Lineage::ThisIsACopy => {}
+            Lineage::ThisIsACopy => {
+                self.ask_again(ledger);
+                if ledger == self.ledger {
+                    self.begin_ledger(now.luck);
+                }
+            }
+            Lineage::Same => {}
         }
         *self.weighed.entry(ledger).or_default() += 1;
         Ok(Weighed {
@@ -375,6 +390,11 @@ impl Journal for MemJournal {
             ledger: self.ledger,
             in_doubt,
         })
+    }
+
+    /// Whatever goes again has been taken back at once.
+    fn recall(&mut self, _now: Now) -> Result<Recalled, Infallible> {
+        Ok(Recalled { sales: 0, more: false })
     }
 
     fn adopt_store(&mut self, store: StoreId, _now: Now) -> Result<(), Infallible> {

@@ -244,13 +244,15 @@ impl World {
         };
         let (tick, wall) = (Tick(self.tick), self.wall());
         let rng = &self.rng;
-        let orders = worker
-            .step(event, &mut || Now {
-                tick,
-                wall,
-                luck: rng.bits(),
-            })
-            .unwrap();
+        let mut clock = || Now {
+            tick,
+            wall,
+            luck: rng.bits(),
+        };
+        let mut orders = worker.step(event, &mut clock).unwrap();
+        while worker.recalls() {
+            orders.extend(worker.recall(&mut clock).unwrap());
+        }
         self.offices[at].worker = Some(worker);
         for order in orders {
             match order {

@@ -53,8 +53,8 @@ pub(super) fn settle(
     answered(conn, &batch, receipt, now)?;
 
     let standing = &mut ledger.standing;
-    standing.unanswered = (standing.unanswered + tally.returned).saturating_sub(batch.counted + tally.cleared);
     standing.rest_on(receipt);
+    standing.unanswered = (standing.unanswered + tally.returned).saturating_sub(batch.counted + tally.cleared);
     ledgers::stand(conn, ledger.no, standing)?;
     history::part(conn, kept, &ledger, false, &tally.moves, now)?;
     tell(conn, &batch, receipt, &tally, now)?;

@@ -401,12 +401,13 @@ impl World {
     fn resolve(&mut self, pick: usize, take_hq: bool, now: Now) {
         let Some(at) = self.pick_sale(pick) else { return };
         let choice = if take_hq { Choice::TakeHq } else { Choice::KeepMine };
-        let resolved = self.branch.db.resolve(id_at(at), choice, now.wall).unwrap();
+        let resolved = self.branch.db.resolve(id_at(at), choice, now.wall);
         let row = &self.sales[at];
         let Place::Conflict(held) = &row.place else {
-            assert_eq!(resolved, row.sale);
+            assert!(resolved.is_err(), "there is no conflict to end");
             return;
         };
+        let resolved = resolved.unwrap();
         let expected = if take_hq {
             (**held).clone()
         } else {

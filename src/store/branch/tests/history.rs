@@ -11,7 +11,7 @@ use super::super::fixture::{
 };
 use super::super::schema::batches;
 use crate::domain::event::LogEvent;
-use crate::domain::ids::{LedgerId, Nonce, StoreId};
+use crate::domain::ids::{LedgerId, Nonce, Run, StoreId};
 use crate::domain::sync_state::Refusal;
 use crate::protocol::journal::{Formed, Journal, Settled, Weighed};
 use crate::protocol::lineage::{Lineage, Mark};
@@ -51,8 +51,22 @@ fn hello(branch: &mut Fixture) -> Hello {
 fn weigh(branch: &mut Fixture, hq: &Memory) -> Weighed {
     let answer = hq.answer(&hello(branch));
     let weighed = branch.db.weigh(&answer, at(101)).unwrap();
+    recall(&mut branch.db);
     branch.check();
     weighed
+}
+
+/// Takes all sales back that are to go again; returns in how many parts that had sales.
+fn recall(db: &mut BranchDb) -> u32 {
+    let mut parts = 0;
+    loop {
+        let recalled = db.recall(at(102)).unwrap();
+        if !recalled.more {
+            return parts;
+        }
+        parts += u32::from(recalled.sales > 0);
+        assert!(db.audit().unwrap().is_clean());
+    }
 }
 
 /// A branch with two batches of two and three sales, all acked, and HQ.
@@ -199,14 +213,37 @@ fn a_copied_database_begins_a_new_ledger() {
     let weighed = copy.weigh(&hq.answer(&hello), at(101)).unwrap();
     assert_eq!(weighed.lineage, Lineage::ThisIsACopy);
     assert_ne!(weighed.ledger, hello.ledger);
+    // Whoever wrote to the ledger may have edited what was acked: HQ is asked about all of it once more.
+    assert!(!copy.status().unwrap().in_step());
+    recall(&mut copy);
+    assert_eq!(copy.status().unwrap().pending, 3);
     let next = copy.save_sale(&lantern(), None, at(102).wall).unwrap();
     assert_eq!((next.ledger, next.id), (weighed.ledger, id(4)));
     // What was never acked goes under its old key first: HQ may have it already.
     let formed = copy.form_batch(batch_id(9), 10, at(103)).unwrap().unwrap();
-    assert_eq!((formed.batch.ledger, formed.batch.sales), (hello.ledger, vec![unsent]));
+    assert_eq!((formed.batch.ledger, formed.batch.sales.len()), (hello.ledger, 3));
+    assert_eq!(formed.batch.sales.last(), Some(&unsent));
+    // HQ holds a newer revision of the first, from the other box: both are shown, and somebody chooses.
+    let mut theirs = formed.batch.sales[0].clone();
+    (theirs.revision, theirs.content.qty) = (revision(2), 9);
+    let rest = formed.batch.sales[1..].iter().map(|sale| (sale.id, sale.revision));
+    let outcome = Outcome::Taken(Taken {
+        stored: Run::group(rest),
+        held: vec![theirs],
+        ..Taken::default()
+    });
+    copy.settle(&receipt_after(&formed, far(5), outcome), at(104)).unwrap();
+    let status = copy.status().unwrap();
+    assert_eq!((status.conflicts, status.in_step()), (1, false));
     assert!(copy.audit().unwrap().is_clean());
-    let again = copy.hello(Nonce::from_random(7), at(104)).unwrap();
-    assert_eq!((again.ledger, again.first_id), (weighed.ledger, 4));
+    let again = copy.hello(Nonce::from_random(7), at(105)).unwrap();
+    assert_eq!((again.ledger, again.first_id, again.highest_id), (weighed.ledger, 4, 4));
+    // By turns it asks about the older one, with what belongs to that.
+    let marks = Memory::default().answer(&again);
+    copy.weigh(&marks, at(106)).unwrap();
+    let older = copy.hello(Nonce::from_random(8), at(107)).unwrap();
+    assert_eq!((older.ledger, older.first_id, older.highest_id), (hello.ledger, 1, 3));
+    assert_eq!((older.sales, again.sales), (0, 4));
 }
 
 #[test]
@@ -234,6 +271,8 @@ fn another_store_at_hq_has_everything_sent_again() {
         "the store that is known already changes nothing"
     );
     branch.db.adopt_store(StoreId::from_random(2), at(31)).unwrap();
+    assert!(!branch.db.status().unwrap().in_step());
+    recall(&mut branch.db);
     branch.check();
     assert_eq!([1, 2, 3].map(|row| branch.state(row)), ["pending", "pending", "sent"]);
     assert_eq!(branch.db.status().unwrap().store, Some(StoreId::from_random(2)));
@@ -268,4 +307,31 @@ fn sales_that_are_sent_again_by_hand_change_nothing_at_hq() {
     assert_eq!(branch.settle(&duplicate), settled);
     assert!(branch.db.status().unwrap().in_step());
     assert_eq!(weigh(&mut branch, &hq).lineage, Lineage::Same);
+}
+
+#[test]
+fn a_large_ledger_that_hq_forgot_goes_again_part_by_part_and_is_never_in_step_meanwhile() {
+    let mut branch = Fixture::new();
+    branch.import(4_500);
+    let formed = branch.db.form_batch(batch_id(1), 10_000, at(10)).unwrap().unwrap();
+    branch.settle(&receipt_after(&formed, Mark::default(), all_stored(&formed)));
+    assert!(branch.db.status().unwrap().in_step());
+    let forgotten = Memory::default().answer(&hello(&mut branch));
+    assert_eq!(branch.db.weigh(&forgotten, at(101)).unwrap().lineage, Lineage::HqForgot);
+    let status = branch.db.status().unwrap();
+    assert_eq!((status.ahead(), status.recalled, status.in_step()), (0, 4_500, false));
+
+    assert!(branch.db.recall(at(102)).unwrap().more);
+    let status = branch.db.status().unwrap();
+    assert_eq!((status.ahead(), status.recalled), (2_000, 2_500));
+    // What is sent and acked meanwhile is not forgotten with the rest; and whoever opens the database next goes on.
+    let again = branch.db.form_batch(batch_id(2), 10_000, at(103)).unwrap().unwrap();
+    branch.settle(&receipt_after(&again, Mark::default(), all_stored(&again)));
+    let path = branch.path();
+    branch.db = BranchDb::open(&path, Some(&code("A"))).unwrap();
+    assert_eq!(recall(&mut branch.db), 2);
+    let status = branch.db.status().unwrap();
+    assert_eq!((status.acked, status.pending, status.recalled), (2_000, 2_500, 0));
+    let told = LogEvent::HqRestored { sales: 4_500 };
+    assert!(branch.db.log_tail(10).unwrap().iter().any(|line| line.event == told));
 }

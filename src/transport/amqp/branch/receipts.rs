@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, Consumer};
 use tokio::sync::{Notify, mpsc};
@@ -64,6 +64,23 @@ impl<'a> Receipts<'a> {
             } else {
                 wait = (wait * 2).min(LOOK_AGAIN_CAP);
             }
+        }
+    }
+
+    /// How many programs the broker hands this branch's receipts to.
+    pub(super) async fn receivers(&self) -> Result<u32, Failure> {
+        let channel = within(STEP_LIMIT, "opening a channel", self.connection.create_channel()).await?;
+        let look = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let what = format!("looking at the queue {}", self.queue);
+        let looking = channel.queue_declare(self.queue.as_str().into(), look, FieldTable::default());
+        match timeout(STEP_LIMIT, looking).await {
+            Ok(Ok(queue)) => Ok(queue.consumer_count()),
+            Ok(Err(error)) if is_missing(&error) => Ok(0),
+            Ok(Err(error)) => Err(Failure::of(Stage::Open, &what, &error)),
+            Err(_) => Err(Failure::timed_out(&what, STEP_LIMIT)),
         }
     }
 
