@@ -42,6 +42,8 @@ pub struct Decoder {
     paste: Option<Paste>,
     /// Until when the rest of a sequence may come whose Esc has counted.
     late_until: Option<Tick>,
+    /// Whether the Esc at the head of `held` has counted, and stands there again for the rest that may have come late.
+    late: bool,
     /// Whether the Esc at the head of `held` came in an earlier piece.
     esc_is_old: bool,
 }
@@ -75,6 +77,7 @@ impl Decoder {
             fed_at: Tick(0),
             paste: None,
             late_until: None,
+            late: false,
             esc_is_old: false,
         }
     }
@@ -84,9 +87,12 @@ impl Decoder {
         let mut said = self.wake(at);
         self.esc_is_old = !self.held.is_empty();
         self.fed_at = at;
-        if self.held.is_empty() && self.is_late_rest(at, bytes) {
-            // The Esc of this sequence has counted already; its rest is a sequence all the same.
-            self.held.push(ESC);
+        if self.held.is_empty() {
+            self.late = self.is_late_rest(at, bytes);
+            if self.late {
+                // The Esc of this sequence has counted already; its rest is a sequence all the same.
+                self.held.push(ESC);
+            }
         }
         self.late_until = None;
         self.held.extend_from_slice(bytes);
@@ -108,6 +114,8 @@ impl Decoder {
         match self.held.as_slice() {
             [] => None,
             [ESC] => Some(self.fed_at.plus(self.esc_wait_ms)),
+            // As likely a key by hand as the rest of a sequence: a sequence's next byte comes soon.
+            [ESC, _] if self.late => Some(self.fed_at.plus(self.esc_wait_ms)),
             _ => Some(self.fed_at.plus(REST_WAIT_MS)),
         }
     }
@@ -123,9 +131,15 @@ impl Decoder {
             said.push(pasted(std::mem::take(&mut paste.bytes)));
             return said;
         }
-        if self.paste.take().is_none() && self.held == [ESC] {
-            self.late_until = Some(now.plus(LATE_MS));
-            said.push(Input::Key(Press::plain(Code::Esc)));
+        let is_key = self.paste.take().is_none();
+        match self.held.as_slice() {
+            [ESC] if is_key => {
+                self.late_until = Some(now.plus(LATE_MS));
+                said.push(Input::Key(Press::plain(Code::Esc)));
+            }
+            [ESC, byte] if is_key && self.late => said.push(Input::Key(Press::plain(Code::Char(char::from(*byte))))),
+            // What has not come by now never comes: it was no key.
+            _ => {}
         }
         self.held.clear();
         said
@@ -309,6 +323,18 @@ mod tests {
         for (bytes, code) in SEQUENCES {
             let said = decode(&[&bytes[..1], &bytes[1..]], 400);
             assert_eq!(said, [key(Code::Esc), key(code)], "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_by_hand_behind_an_esc_is_that_key() {
+        for byte in [b'O', b'['] {
+            let hand = key(Code::Char(char::from(byte)));
+            assert_eq!(decode(&[b"\x1b", &[byte]], 200), [key(Code::Esc), hand.clone()]);
+            let said = decode(&[b"\x1b", &[byte], b"o"], 200);
+            assert_eq!(said, [key(Code::Esc), hand, key(Code::Char('o'))]);
+            let said = decode(&[b"\x1b", &[byte], &[byte]], 200);
+            assert_eq!(said.len(), 3, "{said:?}");
         }
     }
 
