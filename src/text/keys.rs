@@ -219,6 +219,8 @@ keys! {
     NoticeUnknownCode = "notice.unknown_code",
     NoticeScansWait = "notice.scans_wait",
     NoticeTooManyScans = "notice.too_many_scans",
+    NoticeFastEnter = "notice.fast_enter",
+    NoticeScannerPrefix = "notice.scanner_prefix",
     // The header.
     HeaderName = "header.name",
     HeaderLoading = "header.loading",

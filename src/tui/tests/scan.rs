@@ -146,6 +146,83 @@ fn without_codes_a_burst_is_text_and_its_enter_never_saves() {
     assert!(!changes(&counter));
 }
 
+/// A screen over SSH whose scanner has no prefix.
+fn remote_counter() -> Counter {
+    let settings = crate::tui::model::Settings {
+        remote: true,
+        ..super::settings()
+    };
+    Counter::with(settings, counter().desk, (100, 28))
+}
+
+/// Fills a sale that could be saved at once; the focus is on the last field.
+fn fill(counter: &mut Counter) {
+    counter.keys("a");
+    for field in ["SOAP", "2", "3"] {
+        counter.type_text(field);
+        counter.keys("Tab");
+    }
+    counter.keys("Tab Tab");
+    assert_eq!(counter.form().focused(), Field::Region);
+}
+
+#[test]
+fn a_scanner_over_ssh_saves_nothing_from_the_last_field_and_is_told_what_it_needs() {
+    let mut counter = remote_counter();
+    fill(&mut counter);
+    counter.scan("5901234123457");
+    assert!(!changes(&counter));
+    assert!(counter.notice().contains("scanner-prefix"), "{}", counter.notice());
+    assert_eq!(counter.form().focused(), Field::Region);
+    // The line brings the last digit and the Enter later than the rest.
+    counter.wait(400);
+    counter.scan("7");
+    assert!(!changes(&counter));
+    counter.keys("Enter");
+    assert!(changes(&counter), "a hand's Enter saves");
+}
+
+#[test]
+fn an_enter_as_fast_as_a_scanners_never_saves_however_short_the_code() {
+    for code in ["1", "12", "123", "1234"] {
+        let settings = crate::tui::model::Settings {
+            knows_codes: code.len() < 4,
+            ..super::settings()
+        };
+        let mut counter = Counter::with(settings, FakeDesk::with_sales(20), (100, 28));
+        fill(&mut counter);
+        counter.scan(code);
+        assert!(!changes(&counter), "{code}");
+        assert!(
+            counter.notice().contains("press it again"),
+            "{code}: {}",
+            counter.notice()
+        );
+        counter.keys("Enter");
+        assert!(changes(&counter), "{code}");
+    }
+}
+
+#[test]
+fn over_ssh_a_burst_still_goes_from_field_to_field_and_finds() {
+    let mut counter = remote_counter();
+    counter.keys("a");
+    counter.scan("LAMP");
+    assert_eq!(counter.form().focused(), Field::Qty);
+    counter.keys("Esc /");
+    counter.scan("pape");
+    assert_eq!(counter.model.context(), Context::Table);
+    assert_eq!(counter.model.table.find, "pape");
+}
+
+#[test]
+fn a_scan_over_the_table_of_an_ssh_session_opens_no_sale_and_says_what_it_needs() {
+    let mut counter = remote_counter();
+    counter.scan("5901234123457");
+    assert_eq!(counter.model.context(), Context::Table);
+    assert!(counter.notice().contains("scanner-prefix"), "{}", counter.notice());
+}
+
 #[test]
 fn a_prefix_makes_any_code_a_scan_even_on_a_slow_line() {
     let settings = crate::tui::model::Settings {

@@ -2,11 +2,12 @@
 //!
 //! A burst is known only by what follows its first key. In a field its letters are typed, and taken out again when they turn out to be a code. Elsewhere a key that is a
 //! character waits for the length of a burst's pause before it does anything, wherever products have codes: so no letter of a code, not even the first one, presses a button. Where no
-//! product has a code only what can't be taken back waits, a burst is text, and its Enter still never saves. Over a slow line a hand's keys arrive in bursts too, so there only a
-//! scanner with a prefix is known.
+//! product has a code only what can't be taken back waits, and a burst is text. Over a slow line a hand's keys arrive in bursts too, so there only a scanner with a prefix is known.
+//! But nowhere does an Enter save that comes as fast behind a character as a scanner's: a hand presses it once more.
 
 use super::super::desk::Cmd;
-use super::super::key::{Code, Press};
+use super::super::key::{Code, Input, Press};
+use super::super::keymap::Context;
 use super::super::model::Model;
 use super::super::model::form::Purpose;
 use super::super::model::layers::Layer;
@@ -36,24 +37,64 @@ impl Model {
             return true;
         }
         match press.types() {
-            Some(_) if self.settings.remote && !self.scanner.prefixed => false,
             Some(c) => self.scan_character(c, press),
-            None if matches!(press.code, Code::Enter | Code::Tab) && self.is_code_complete() => {
-                if self.settings.knows_codes || self.scanner.prefixed {
-                    self.end_of_code();
-                } else {
-                    self.end_burst();
-                    if self.context().takes_text() {
-                        self.on_key(Press::plain(Code::Tab));
-                    }
-                }
-                true
-            }
+            None if matches!(press.code, Code::Enter | Code::Tab) && self.is_within_burst() => self.scan_end(press),
             None => {
                 self.end_burst();
                 false
             }
         }
+    }
+
+    /// Takes an Enter or a Tab right behind a burst; tells whether it goes no further.
+    fn scan_end(&mut self, press: Press) -> bool {
+        let length = self.scanner.burst.chars().count();
+        let like_a_code = length >= MIN_CODE;
+        if self.scanner.prefixed || (like_a_code && self.settings.knows_codes && !self.settings.remote) {
+            if length > 0 {
+                self.end_of_code();
+            }
+            self.end_burst();
+            return true;
+        }
+        if length > 1 {
+            // Two keys as fast as that were no hotkeys.
+            self.scanner.held = None;
+        }
+        self.end_burst();
+        if press.code != Code::Enter {
+            return false;
+        }
+        match self.context() {
+            Context::Form => self.enter_behind_burst(like_a_code),
+            // Over a slow line a hand may have typed that, and nothing here is for good.
+            Context::Find | Context::Filter | Context::Help => like_a_code && !self.settings.remote,
+            _ if self.settings.remote && like_a_code => {
+                self.complain_of_scanner();
+                true
+            }
+            _ => length > 1 && !self.settings.remote,
+        }
+    }
+
+    /// Lets an Enter right behind a burst go on in the form, but never save; tells whether it goes no further.
+    fn enter_behind_burst(&mut self, like_a_code: bool) -> bool {
+        let Some(form) = self.form_mut() else { return false };
+        if form.saving {
+            form.type_ahead(Input::Key(Press::plain(Code::Tab)));
+            return true;
+        }
+        let saves = form.focus + 1 == Field::ALL.len();
+        if saves && self.settings.remote && like_a_code {
+            self.complain_of_scanner();
+        } else if saves {
+            self.complain(self.settings.text.word(Key::NoticeFastEnter).to_owned());
+        }
+        saves
+    }
+
+    fn complain_of_scanner(&mut self) {
+        self.complain(self.settings.text.word(Key::NoticeScannerPrefix).to_owned());
     }
 
     /// When a burst that has gone quiet ends by itself; `None` if nothing depends on that.
@@ -74,11 +115,6 @@ impl Model {
     fn is_within_burst(&self) -> bool {
         let gap = |last| self.now.tick.since(last);
         self.scanner.last.is_some_and(|last| gap(last) <= self.longest_gap())
-    }
-
-    fn is_code_complete(&self) -> bool {
-        let enough = if self.scanner.prefixed { 1 } else { MIN_CODE };
-        self.is_within_burst() && self.scanner.burst.chars().count() >= enough
     }
 
     /// Ends a burst that was no code: the key that waited was a key.
@@ -104,6 +140,9 @@ impl Model {
         self.scanner.last = Some(self.now.tick);
         if self.scanner.prefixed {
             return true;
+        }
+        if self.settings.remote {
+            return false;
         }
         // A form that opens in the middle of a code must not get the rest of it.
         if self.context().takes_text() && (self.scanner.in_text || !self.settings.knows_codes) {
@@ -139,7 +178,6 @@ impl Model {
         if self.scanner.in_text && !self.scanner.prefixed {
             self.untype(&code);
         }
-        self.end_burst();
         if self.settings.read_only {
             self.complain(self.settings.text.word(Key::NoticeReadOnly).to_owned());
             return;
