@@ -9,7 +9,6 @@ use super::screen_name;
 use crate::clock;
 use crate::config::{self, Settings, Theme as Colours, Warning};
 use crate::domain::ids::BranchCode;
-use crate::domain::sale::clean;
 use crate::protocol::uplink::Limits;
 use crate::shutdown::{self, Shutdown};
 use crate::store::OpenError;
@@ -18,7 +17,6 @@ use crate::sync::service::{Handle, Service};
 use crate::telemetry;
 use crate::transport::amqp::BranchAmqp;
 use crate::tui::desk;
-use crate::tui::key::Press;
 use crate::tui::keymap::Keymap;
 use crate::tui::model;
 use crate::tui::screen::Screen;
@@ -75,17 +73,20 @@ async fn show(
     mut db: BranchDb,
 ) -> anyhow::Result<u8> {
     let branch = db.branch().clone();
+    let keymap = Keymap::with(&settings.keys).context("the keys of the configuration can't be used")?;
+    let prefix = settings.scanner_prefix.as_ref();
+    let scanner_prefix = prefix.map(|given| keymap.scanner_prefix(&given.text)).transpose()?;
     let looks = model::Settings {
         branch: branch.clone(),
         text: settings.text.clone(),
         theme,
-        keymap: Keymap::with(&settings.keys).context("the keys of the configuration can't be used")?,
+        keymap,
         remote,
         read_only: settings.read_only,
         region: settings.home_region(&branch),
         tax_rate: settings.tax_rate,
         knows_codes: db.knows_products()?,
-        scanner_prefix: scanner_prefix(settings)?,
+        scanner_prefix,
         log_file: settings.log_file().map(|path| path.display().to_string()),
         plain_line: settings
             .warnings
@@ -121,20 +122,6 @@ async fn show(
     }
     shown.context("the terminal failed")?;
     Ok(0)
-}
-
-/// The key that the scanner sends before a code.
-fn scanner_prefix(settings: &Settings) -> anyhow::Result<Option<Press>> {
-    let Some(given) = &settings.scanner_prefix else {
-        return Ok(None);
-    };
-    let Some(press) = Press::parse(&given.text) else {
-        bail!(
-            "scanner-prefix: `{}` is not the name of a key; use e.g. F12 or Ctrl+B",
-            clean(&given.text)
-        )
-    };
-    Ok(Some(press))
 }
 
 const fn palette(colours: Colours) -> Palette {
