@@ -15,11 +15,13 @@ use crate::store::OpenError;
 use crate::store::branch::BranchDb;
 use crate::sync::service::{Handle, Service};
 use crate::telemetry;
+use crate::text::Text;
 use crate::transport::amqp::BranchAmqp;
 use crate::tui::desk;
 use crate::tui::keymap::Keymap;
 use crate::tui::model;
 use crate::tui::screen::Screen;
+use crate::tui::terminal::NoScreen;
 use crate::tui::theme::{Palette, Surroundings, Theme};
 use crate::wire;
 
@@ -42,7 +44,7 @@ pub(super) async fn worker(settings: &Settings) -> anyhow::Result<u8> {
 /// Shows the branch's screen, with the sync worker inside, until the person leaves.
 pub(super) async fn screen(mut settings: Settings) -> anyhow::Result<u8> {
     let surroundings = Surroundings::read(|name| std::env::var(name).ok());
-    let mut screen = Screen::open(&surroundings, settings.mouse)?;
+    let mut screen = Screen::open(&surroundings, settings.mouse).map_err(|why| no_screen(why, &settings.text))?;
     let theme = Theme::choose(Some(palette(settings.theme)), settings.ascii, &surroundings);
     let mut asked = false;
     if settings.branch.is_none() && settings.db.is_none() {
@@ -63,6 +65,15 @@ pub(super) async fn screen(mut settings: Settings) -> anyhow::Result<u8> {
         telemetry::to_file(&log_file)?;
     }
     show(&settings, &mut screen, theme, surroundings.remote, db).await
+}
+
+/// Why there is no screen, in the language that the screen would have spoken.
+fn no_screen(why: NoScreen, text: &Text) -> anyhow::Error {
+    let said = why.in_words(text);
+    match why {
+        NoScreen::Io(source) => anyhow::Error::new(source).context(said),
+        NoScreen::NotATerminal | NoScreen::Dumb(_) => anyhow::Error::msg(said),
+    }
 }
 
 async fn show(
@@ -104,6 +115,7 @@ async fn show(
     let clerk = Clerk {
         db,
         screen: screen_name::own(),
+        text: settings.text.clone(),
         nudges: service.as_ref().map(|service| service.nudges.clone()),
         changed: service.as_ref().map(|service| service.changed.clone()),
         is_alive: screen_name::is_alive,
