@@ -96,6 +96,18 @@ keys! {
     LinkNoHeadOffice = "link.no_head_office",
     LinkLost = "link.lost",
     LinkClosed = "link.closed",
+    // Why the database would not.
+    DatabaseBusy = "database.busy",
+    DatabaseFull = "database.full",
+    DatabaseDisk = "database.disk",
+    DatabaseReadOnly = "database.read_only",
+    DatabaseDamaged = "database.damaged",
+    DatabaseNonsense = "database.nonsense",
+    DatabaseOther = "database.other",
+    // Why there is no screen.
+    NoScreenTerminal = "no_screen.terminal",
+    NoScreenDumb = "no_screen.dumb",
+    NoScreenFailed = "no_screen.failed",
     // The log.
     LogSaved = "log.saved",
     LogEdited = "log.edited",
@@ -224,6 +236,8 @@ keys! {
     NoticeUnknownCode = "notice.unknown_code",
     NoticeScansWait = "notice.scans_wait",
     NoticeTooManyScans = "notice.too_many_scans",
+    NoticeFastEnter = "notice.fast_enter",
+    NoticeScannerPrefix = "notice.scanner_prefix",
     // The header.
     HeaderName = "header.name",
     HeaderLoading = "header.loading",

@@ -134,8 +134,6 @@ pub struct Model {
     pub scanner: Scanner,
     /// A passing message.
     pub notice: Option<Notice>,
-    /// Something that can't be taken back, asked for with a character, and when it is done: until then a scan that goes on takes it back.
-    pub held: Option<(Tick, Action)>,
     /// Whether the program is to be left now.
     pub quitting: bool,
     /// How far a stop is.
@@ -156,19 +154,12 @@ pub struct Scanner {
     pub last: Option<Tick>,
     /// Whether the burst began with the scanner's prefix.
     pub prefixed: bool,
-    /// What was open before the burst, to be put back when it was a scan.
-    pub before: Option<Before>,
+    /// Whether the burst began where characters are text.
+    pub in_text: bool,
+    /// A key that is done as soon as it is known not to be the first one of a code.
+    pub held: Option<Press>,
     /// Codes that are to be looked up; the first is being looked up.
     pub codes: VecDeque<String>,
-}
-
-/// What a burst of keys may have changed before it was known to be a scan.
-#[derive(Debug)]
-pub struct Before {
-    /// What was open.
-    pub layers: Vec<Layer>,
-    /// Whether the log had the focus.
-    pub log_focused: bool,
 }
 
 impl Model {
@@ -190,7 +181,6 @@ impl Model {
             completing: Asking::Idle,
             scanner: Scanner::default(),
             notice: None,
-            held: None,
             quitting: false,
             suspension: Suspension::None,
             redraw: false,

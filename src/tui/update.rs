@@ -22,8 +22,6 @@ use super::model::{Model, Moment, Msg, Suspension};
 use crate::domain::time::{Tick, UtcMillis};
 use crate::text::Key;
 
-/// How long something waits that can't be taken back and was asked for with a character: it could be the first one of a scanned code.
-const HOLD_MS: u64 = 60;
 const MINUTE_MS: i64 = 60_000;
 const SECOND_MS: i64 = 1_000;
 
@@ -52,8 +50,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
 pub fn wake_in(model: &Model) -> u64 {
     let every = if model.shows_seconds() { SECOND_MS } else { MINUTE_MS };
     let turn = every - model.now.wall.0.rem_euclid(every);
-    let held = model.held.map(|(at, _)| at);
-    let due = [held, model.drafts.due_at(), model.scan_due_at(), model.refresh_due];
+    let due = [model.drafts.due_at(), model.scan_due_at(), model.refresh_due];
     let waits = due.into_iter().flatten().map(|at| at.since(model.now.tick));
     waits.chain(u64::try_from(turn)).min().unwrap_or(0)
 }
@@ -82,10 +79,9 @@ impl Model {
             self.refresh_all();
         }
         if is_due(self.scan_due_at()) {
+            // A key that waited is done now, and is to be seen.
+            self.stale = true;
             self.end_burst();
-        }
-        if is_due(self.held.map(|(at, _)| at)) {
-            self.do_held();
         }
     }
 
@@ -99,6 +95,9 @@ impl Model {
     }
 
     fn on_input(&mut self, input: Input) {
+        if !matches!(input, Input::Key(_)) {
+            self.end_burst();
+        }
         match input {
             Input::Key(press) => {
                 if !self.scan(press) {
@@ -117,21 +116,10 @@ impl Model {
         if everywhere.is_none() && self.type_ahead(Input::Key(press)) {
             return;
         }
-        self.do_held();
         self.notice = None;
         match self.settings.keymap.action(self.context(), press) {
-            Some(action) if press.types().is_some() && action.is_final() => {
-                self.held = Some((self.now.tick.plus(HOLD_MS), action));
-            }
             Some(action) => self.act(action),
             None => self.type_key(press),
-        }
-    }
-
-    /// Does what was held back.
-    fn do_held(&mut self) {
-        if let Some((_, action)) = self.held.take() {
-            self.act(action);
         }
     }
 
@@ -219,7 +207,6 @@ impl Model {
     /// Leaves the program; what is typed is kept.
     fn leave(&mut self) {
         self.keep_all();
-        self.held = None;
         self.quitting = true;
     }
 

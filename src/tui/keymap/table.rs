@@ -177,6 +177,12 @@ impl Action {
         matches!(self, Self::Quit | Self::Agree | Self::TakeHq | Self::KeepMine)
     }
 
+    /// Whether it only goes up or down, as a key does that is held down.
+    #[must_use]
+    pub const fn moves(self) -> bool {
+        matches!(self, Self::Up | Self::Down | Self::PageUp | Self::PageDown)
+    }
+
     /// Whether it changes or sends sales, so that a read-only screen refuses it.
     #[must_use]
     pub const fn writes(self) -> bool {

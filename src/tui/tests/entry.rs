@@ -302,7 +302,7 @@ fn a_failed_save_keeps_the_form_and_its_draft() {
     counter.type_text("1");
     counter.desk.broken = true;
     counter.keys("Ctrl+S");
-    assert_eq!(counter.notice(), "The database would not: the disk is full");
+    assert_eq!(counter.notice(), "The database would not: the disk is full.");
     assert_eq!(counter.form().draft().product, "PENS");
     counter.desk.broken = false;
     counter.wait(300);

@@ -146,6 +146,17 @@ impl FakeDesk {
         Ok(Box::new(sale))
     }
 
+    fn keep_draft(&mut self, no: i64, draft: Draft, editing: Option<(SaleId, Revision)>) {
+        self.drop_draft(no);
+        self.drafts.push(KeptDraft {
+            screen: "mine".into(),
+            no,
+            draft,
+            editing,
+            at: UtcMillis(0),
+        });
+    }
+
     fn drop_draft(&mut self, no: i64) {
         self.drafts.retain(|kept| kept.no != no);
     }
@@ -237,14 +248,7 @@ impl FakeDesk {
             Cmd::KeepUnsaved { no, .. } if self.unsaved != Some(no) => Answer::DraftKept(Ok(())),
             Cmd::KeepDraft { .. } if self.broken => Answer::DraftKept(Err(broken())),
             Cmd::KeepDraft { no, draft, editing } | Cmd::KeepUnsaved { no, draft, editing } => {
-                self.drop_draft(no);
-                self.drafts.push(KeptDraft {
-                    screen: "mine".into(),
-                    no,
-                    draft,
-                    editing,
-                    at: now,
-                });
+                self.keep_draft(no, draft, editing);
                 Answer::DraftKept(Ok(()))
             }
             Cmd::DropDraft(no) => {

@@ -329,7 +329,6 @@ impl Model {
     }
 
     pub(super) fn on_saved(&mut self, result: Result<Box<Sale>, ChangeProblem>) {
-        self.scanner.before = None;
         let saved = self
             .layers
             .iter()

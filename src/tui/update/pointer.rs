@@ -27,11 +27,10 @@ impl Model {
         let at = Position { x, y };
         match self.layers.last() {
             Some(Layer::Form(form)) if !form.saving && layout.form.contains(at) => self.click_in_form(&layout, y),
-            // Other layers have nothing to be chosen by a click.
-            Some(_) => {}
             None if layout.table.contains(at) => self.click_in_table(&layout, y),
             None if layout.log.contains(at) => self.log_focused = true,
-            None => {}
+            // Other layers, and what is around, have nothing to be chosen by a click.
+            Some(_) | None => {}
         }
     }
 
