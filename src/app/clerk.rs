@@ -263,6 +263,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::draft::Draft;
     use crate::domain::ids::{BranchCode, SaleId};
     use crate::domain::money::Money;
     use crate::domain::sale::SaleContent;
@@ -295,7 +296,7 @@ mod tests {
         assert_eq!(saved, [Answer::Saved(Err(ChangeProblem::Database(why.clone())))]);
         let dropped = clerk
             .carry_out(Cmd::KeepDraft {
-                draft: Default::default(),
+                draft: Draft::default(),
                 editing: None,
             })
             .await;
