@@ -128,7 +128,7 @@ impl Decoder {
         }
         if let Some(paste) = self.paste.as_mut().filter(|paste| !paste.told) {
             paste.told = true;
-            said.push(pasted(std::mem::take(&mut paste.bytes)));
+            said.push(pasted(&std::mem::take(&mut paste.bytes)));
             return said;
         }
         let is_key = self.paste.take().is_none();
@@ -190,12 +190,12 @@ impl Decoder {
         self.paste
             .take()
             .filter(|paste| !paste.told)
-            .map(|paste| pasted(paste.bytes))
+            .map(|paste| pasted(&paste.bytes))
     }
 }
 
-fn pasted(paste: Vec<u8>) -> Input {
-    Input::Paste(String::from_utf8_lossy(&paste).into_owned())
+fn pasted(paste: &[u8]) -> Input {
+    Input::Paste(String::from_utf8_lossy(paste).into_owned())
 }
 
 fn head(bytes: &[u8], esc_is_old: bool, utf8: bool) -> Head {

@@ -3,6 +3,7 @@
 mod browse;
 mod entry;
 mod fake;
+mod french;
 mod line;
 mod log;
 mod looks;

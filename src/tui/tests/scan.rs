@@ -331,7 +331,7 @@ fn state(counter: &Counter) -> String {
 #[test]
 fn a_code_that_begins_with_a_hotkey_presses_it_nowhere() {
     let places = ["", "l", "d", "Enter", "t", "f Enter o"];
-    for first in ('!'..='~').filter(|c| c.is_ascii_graphic()) {
+    for first in ('!'..='~').filter(char::is_ascii_graphic) {
         for place in places {
             let mut counter = counter();
             counter.desk.set_sync(20, super::fake::too_far_ahead());
