@@ -12,3 +12,4 @@ pub mod read;
 pub mod sale;
 pub mod sync_state;
 pub mod time;
+pub mod trouble;

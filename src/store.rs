@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::domain::ids::BranchCode;
+use crate::domain::trouble::DatabaseTrouble;
 pub use backup::BackupError;
 
 /// Why a step on a database failed. Its transaction was rolled back: nothing is half done.
@@ -54,6 +55,20 @@ impl StoreError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Busy(_))
+    }
+
+    /// What a person is told of it.
+    #[must_use]
+    pub const fn trouble(&self) -> DatabaseTrouble {
+        match self {
+            Self::Busy(_) => DatabaseTrouble::Busy,
+            Self::Full(_) => DatabaseTrouble::Full,
+            Self::Disk(_) => DatabaseTrouble::Disk,
+            Self::ReadOnly(_) => DatabaseTrouble::ReadOnly,
+            Self::Damaged(_) => DatabaseTrouble::Damaged,
+            Self::Nonsense { .. } => DatabaseTrouble::Nonsense,
+            Self::Other(_) => DatabaseTrouble::Other,
+        }
     }
 
     /// Says what was found that this program never writes.

@@ -141,10 +141,16 @@ impl Text {
 }
 
 impl Text {
+    /// A sentence with its slots filled by texts, none of which is a count.
+    #[must_use]
+    pub fn fill<const N: usize>(&self, key: Key, values: [(&str, &str); N]) -> String {
+        self.say(key, &values.map(|(slot, value)| (slot, value.into())))
+    }
+
     /// Two things that belong together: `Qty: 6`.
     #[must_use]
     pub fn pair(&self, a: &str, b: &str) -> String {
-        self.say(Key::Pair, &[("a", a.into()), ("b", b.into())])
+        self.fill(Key::Pair, [("a", a), ("b", b)])
     }
 }
 

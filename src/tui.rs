@@ -19,6 +19,7 @@ pub mod terminal;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod wrap;
 
 use std::collections::VecDeque;
 use std::io;

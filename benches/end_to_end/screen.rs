@@ -1,4 +1,4 @@
-//! The screen, in a terminal of its own: how soon it is there, how soon it answers a key, and what it costs when nothing happens.
+//! The screen, in a terminal of its own: how soon it is there, how soon it answers a key on each of its screens, and what it costs when nothing happens.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -20,11 +20,24 @@ const FRAME_END: &[u8] = b"\x1b[?2026l";
 const STILL: Duration = Duration::from_millis(120);
 /// How long a screen may take that is to come.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often the program is started, and how often each key is pressed.
+/// How long after a key its last frame is waited for: where the screen only shows what it has, and where the database is asked.
+const SHOWN: Duration = Duration::from_millis(300);
+const ASKED: Duration = Duration::from_secs(2);
+/// How often the program is started, and how often the table is gone through.
 const STARTS: usize = 7;
-const PRESSES: usize = 25;
+const ROUNDS: usize = 20;
 /// How long the idle screen is watched.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// What a key took, in milliseconds.
+#[derive(Clone, Copy)]
+struct Pressed {
+    key: &'static str,
+    /// Until its first frame: what was typed is seen.
+    frame: f64,
+    /// Until the last frame that belongs to it: what was asked for is seen.
+    answer: f64,
+}
 
 /// The program on a terminal of 100 columns and 28 lines.
 struct Terminal {
@@ -37,7 +50,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(place: &Place, db: &str, url: &str) -> Self {
+    fn start(place: &Place, db: &str, url: &str, hours: Option<&str>) -> Self {
         let size = PtySize {
             rows: 28,
             cols: 100,
@@ -50,6 +63,9 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env("BRANCHLINE_AMQP", url);
+        if let Some(hours) = hours {
+            command.env("BRANCHLINE_HOURS", hours);
+        }
         command.args(["--branch", BRANCH, "--db"]);
         command.arg(place.file(db));
         let mut reader = pair.master.try_clone_reader().expect("a terminal can be read");
@@ -103,21 +119,27 @@ impl Terminal {
         }
     }
 
-    /// Presses a key on a screen that is still; returns how long its frame took, in milliseconds. `None`: there was nothing to draw.
-    fn press(&mut self, key: &str) -> Option<f64> {
+    /// Presses a key on a screen that is still; returns how long its frames took. `None`: there was nothing to draw.
+    fn press(&mut self, key: &'static str, patience: Duration) -> Option<Pressed> {
         self.is_still();
         let began = Instant::now();
         self.keys.write_all(key.as_bytes()).expect("the terminal takes keys");
         self.keys.flush().expect("the terminal takes keys");
         let mut came = Vec::new();
-        while let Ok((at, bytes)) = self.output.recv_timeout(STILL * 4) {
+        let mut pressed: Option<Pressed> = None;
+        while let Some(left) = patience.checked_sub(began.elapsed())
+            && let Ok((at, bytes)) = self.output.recv_timeout(left)
+        {
             self.parser.process(&bytes);
             came.extend(bytes);
             if came.windows(FRAME_END.len()).any(|window| window == FRAME_END) {
-                return Some(milliseconds(at - began));
+                came.clear();
+                let answer = milliseconds(at - began);
+                let frame = pressed.map_or(answer, |pressed| pressed.frame);
+                pressed = Some(Pressed { key, frame, answer });
             }
         }
-        None
+        pressed
     }
 
     fn pid(&self) -> u32 {
@@ -137,6 +159,7 @@ pub(crate) fn measure(bench: &Bench, backlog: &Backlog, report: &mut Report) {
     first_row(backlog, nowhere, report);
     keys(backlog, nowhere, report);
     idle(bench, backlog, report);
+    rest(backlog, nowhere, "nobody at the broker's address", report);
 }
 
 /// Something of the sale that was entered last, as the table shows it.
@@ -164,7 +187,7 @@ fn first_row(backlog: &Backlog, url: &str, report: &mut Report) {
                 if cold {
                     forget(backlog);
                 }
-                let mut terminal = Terminal::start(&backlog.place, backlog.db, url);
+                let mut terminal = Terminal::start(&backlog.place, backlog.db, url, None);
                 let shown = milliseconds(terminal.shows(&text));
                 terminal.quit();
                 shown
@@ -184,22 +207,98 @@ fn first_row(backlog: &Backlog, url: &str, report: &mut Report) {
     }
 }
 
+const UP: &str = "\x1b[A";
+const DOWN: &str = "\x1b[B";
+const LEFT: &str = "\x1b[D";
+const RIGHT: &str = "\x1b[C";
+const PAGE_UP: &str = "\x1b[5~";
+const PAGE_DOWN: &str = "\x1b[6~";
+const HOME: &str = "\x1b[H";
+const END: &str = "\x1b[F";
+const TAB: &str = "\t";
+const ENTER: &str = "\r";
+const ESC: &str = "\x1b";
+const CLEAR: &str = "\x18";
+
+/// A screen, how long its answers are waited for, and the keys that are pressed on it; the last of them leaves it.
+type Hand = (&'static str, Duration, &'static [&'static str]);
+
+const HANDS: [Hand; 13] = [
+    (
+        "find",
+        ASKED,
+        &["/", "l", "a", "n", "t", "e", "r", "n", ENTER, PAGE_DOWN, END, "x"],
+    ),
+    ("sorted by date", ASKED, &["o", END, HOME, PAGE_DOWN, "O"]),
+    ("sorted by product", ASKED, &["o", END, HOME, PAGE_DOWN, "O"]),
+    ("sorted by total", ASKED, &["o", END, HOME, PAGE_DOWN, "O"]),
+    ("sorted by state", ASKED, &["o", END, HOME, PAGE_DOWN, "O"]),
+    ("sorted by number", ASKED, &["o", END, HOME, PAGE_DOWN]),
+    (
+        "form, with completion",
+        SHOWN,
+        &[
+            "a", "r", "e", "d", " ", "w", DOWN, DOWN, UP, TAB, "6", ENTER, "3", "\x1f", TAB, TAB, "x", CLEAR, ESC,
+        ],
+    ),
+    (
+        "filter",
+        ASKED,
+        &["f", RIGHT, RIGHT, TAB, "2", "0", CLEAR, RIGHT, ENTER, PAGE_DOWN, "x"],
+    ),
+    ("story", SHOWN, &[ENTER, DOWN, DOWN, PAGE_DOWN, UP, ESC]),
+    ("question", SHOWN, &["d", ESC]),
+    (
+        "log",
+        SHOWN,
+        &["l", DOWN, DOWN, PAGE_DOWN, "v", "v", "v", "p", END, HOME, ESC],
+    ),
+    ("totals", ASKED, &["t", LEFT, LEFT, RIGHT, TAB, LEFT, TAB, ESC]),
+    ("help", SHOWN, &["?", "s", "a", "v", "e", DOWN, UP, ESC]),
+];
+
+/// Times at which the line may be used that are far from now, so that nothing is drawn but what the keys ask for.
+fn other_hours() -> String {
+    let hour = |ahead: u32| (chrono::Timelike::hour(&branchline::clock::local()) + ahead) % 24;
+    format!("{:02}:00-{:02}:00", hour(11), hour(12))
+}
+
+/// Presses the keys of one screen and tells which was the slowest; returns how long the first frames took.
+fn work(terminal: &mut Terminal, (screen, patience, keys): Hand, rows: usize, report: &mut Report) -> Vec<f64> {
+    let pressed: Vec<_> = keys.iter().filter_map(|key| terminal.press(key, patience)).collect();
+    let slowest = |time: fn(&Pressed) -> f64| pressed.iter().max_by(|a, b| time(a).total_cmp(&time(b))).copied();
+    let (Some(frame), Some(answer)) = (slowest(|key| key.frame), slowest(|key| key.answer)) else {
+        panic!("the screen is drawn: {screen}");
+    };
+    let mut frames: Vec<f64> = pressed.iter().map(|key| key.frame).collect();
+    report.add(Figure {
+        what: format!("key to frame, the slowest key: {screen}"),
+        value: frame.frame,
+        unit: "ms",
+        target: Target::None,
+        baseline: format!(
+            "{}; p50 {} ms; its answer at most {} ms, for {}",
+            frame.key.escape_debug(),
+            thousands(percentile(&mut frames, 0.5)),
+            thousands(answer.answer),
+            answer.key.escape_debug()
+        ),
+        source: format!(
+            "{} keys that draw, of {}, on {rows} sales; frames are at least 33 ms apart",
+            pressed.len(),
+            keys.len()
+        ),
+    });
+    frames
+}
+
 fn keys(backlog: &Backlog, url: &str, report: &mut Report) {
-    let mut terminal = Terminal::start(&backlog.place, backlog.db, url);
+    let mut terminal = Terminal::start(&backlog.place, backlog.db, url, Some(&other_hours()));
     terminal.shows(&newest(backlog));
-    let [page_up, page_down, down, end, home] = ["\x1b[5~", "\x1b[6~", "\x1b[B", "\x1b[F", "\x1b[H"];
-    let paging = [page_down, down, end, page_up, home].map(|key| [key; PRESSES]);
-    // Find as you type, and each order of the table.
-    let finding = ["/", "l", "a", "n", "t", "e", "r", "n", "\r", page_down, "x"];
-    let sorting = ["o", end, "o", page_down, "o", end, "o", home];
-    let mut slowest = (0.0, "");
-    let mut took = Vec::new();
-    for key in paging.as_flattened().iter().chain(&finding).chain(&sorting) {
-        let Some(frame) = terminal.press(key) else { continue };
-        took.push(frame);
-        if frame > slowest.0 {
-            slowest = (frame, key);
-        }
+    let paging = [PAGE_DOWN, DOWN, END, PAGE_UP, HOME].repeat(ROUNDS).leak();
+    let mut took = work(&mut terminal, ("table", SHOWN, paging), backlog.rows, report);
+    for hand in HANDS {
+        took.extend(work(&mut terminal, hand, backlog.rows, report));
     }
     let large = Usage::of(terminal.pid());
     terminal.quit();
@@ -209,20 +308,19 @@ fn keys(backlog: &Backlog, url: &str, report: &mut Report) {
         unit: "ms",
         target: Target::AtMost(16.0),
         baseline: format!(
-            "p50 {} ms, longest {} ms, for {}",
+            "p50 {} ms, longest {} ms",
             thousands(percentile(&mut took, 0.5)),
-            thousands(slowest.0),
-            slowest.1.escape_debug()
+            thousands(percentile(&mut took, 1.0))
         ),
         source: format!(
-            "{} keys in a pseudo-terminal on {} sales: paging, both ends, finding, sorting",
+            "{} keys on every screen, in a pseudo-terminal on {} sales",
             took.len(),
             backlog.rows
         ),
     });
     let place = Place::new();
     drop(till(&place, "branch.db"));
-    let mut terminal = Terminal::start(&place, "branch.db", url);
+    let mut terminal = Terminal::start(&place, "branch.db", url, None);
     terminal.shows(BRANCH);
     terminal.is_still();
     let small = Usage::of(terminal.pid());
@@ -242,9 +340,15 @@ fn idle(bench: &Bench, backlog: &Backlog, report: &mut Report) {
     let hq = backlog.place.head_office(&bench.runtime, &vhost, &[]);
     let _ = vhost.branch(BRANCH);
     let url = vhost.url(&format!("{BRANCH}:{PASSWORD}"), vhost.port(), "");
-    let mut terminal = Terminal::start(&backlog.place, backlog.db, &url);
+    rest(backlog, &url, "in step, with an open session", report);
+    hq.stop();
+}
+
+/// Watches a screen on which nobody presses a key.
+fn rest(backlog: &Backlog, url: &str, how: &str, report: &mut Report) {
+    let mut terminal = Terminal::start(&backlog.place, backlog.db, url, None);
     terminal.shows(&newest(backlog));
-    // Until the session is open and the hello answered.
+    // Until the session is open and the hello answered, or until it is known that nobody answers.
     std::thread::sleep(Duration::from_secs(5));
     terminal.is_still();
     let before = (Instant::now(), spent(terminal.pid()));
@@ -253,15 +357,14 @@ fn idle(bench: &Bench, backlog: &Backlog, report: &mut Report) {
         bytes += terminal.is_still();
     }
     let (took, (cpu, switches)) = (before.0.elapsed().as_secs_f64(), spent(terminal.pid()));
-    let (cpu, switches) = (cpu - before.1.0, switches - before.1.1);
+    let (cpu, switches) = (cpu - before.1.0, switches.saturating_sub(before.1.1));
     terminal.quit();
-    hq.stop();
     let source = format!(
-        "{took:.0} s in step on {} sales, on a pseudo-terminal with an open session: {bytes} bytes drawn",
+        "{took:.0} s {how}, on {} sales, on a pseudo-terminal: {bytes} bytes drawn",
         backlog.rows
     );
     report.add(Figure {
-        what: "CPU of an idle branch with a screen".into(),
+        what: format!("CPU of an idle branch with a screen, {how}"),
         value: cpu / took * 100.0,
         unit: "% of a core",
         target: Target::AtMost(0.1),
@@ -269,7 +372,7 @@ fn idle(bench: &Bench, backlog: &Backlog, report: &mut Report) {
         source: source.clone(),
     });
     report.add(Figure {
-        what: "wake-ups of an idle branch with a screen".into(),
+        what: format!("wake-ups of an idle branch with a screen, {how}"),
         value: switches as f64 / took,
         unit: "/s",
         target: Target::None,

@@ -9,19 +9,19 @@ use super::screen_name;
 use crate::clock;
 use crate::config::{self, Settings, Theme as Colours, Warning};
 use crate::domain::ids::BranchCode;
-use crate::domain::sale::clean;
 use crate::protocol::uplink::Limits;
 use crate::shutdown::{self, Shutdown};
 use crate::store::OpenError;
 use crate::store::branch::BranchDb;
 use crate::sync::service::{Handle, Service};
 use crate::telemetry;
+use crate::text::Text;
 use crate::transport::amqp::BranchAmqp;
 use crate::tui::desk;
-use crate::tui::key::Press;
 use crate::tui::keymap::Keymap;
 use crate::tui::model;
 use crate::tui::screen::Screen;
+use crate::tui::terminal::NoScreen;
 use crate::tui::theme::{Palette, Surroundings, Theme};
 use crate::wire;
 
@@ -44,7 +44,7 @@ pub(super) async fn worker(settings: &Settings) -> anyhow::Result<u8> {
 /// Shows the branch's screen, with the sync worker inside, until the person leaves.
 pub(super) async fn screen(mut settings: Settings) -> anyhow::Result<u8> {
     let surroundings = Surroundings::read(|name| std::env::var(name).ok());
-    let mut screen = Screen::open(&surroundings, settings.mouse)?;
+    let mut screen = Screen::open(&surroundings, settings.mouse).map_err(|why| no_screen(why, &settings.text))?;
     let theme = Theme::choose(Some(palette(settings.theme)), settings.ascii, &surroundings);
     let mut asked = false;
     if settings.branch.is_none() && settings.db.is_none() {
@@ -67,6 +67,15 @@ pub(super) async fn screen(mut settings: Settings) -> anyhow::Result<u8> {
     show(&settings, &mut screen, theme, surroundings.remote, db).await
 }
 
+/// Why there is no screen, in the language that the screen would have spoken.
+fn no_screen(why: NoScreen, text: &Text) -> anyhow::Error {
+    let said = why.in_words(text);
+    match why {
+        NoScreen::Io(source) => anyhow::Error::new(source).context(said),
+        NoScreen::NotATerminal | NoScreen::Dumb(_) => anyhow::Error::msg(said),
+    }
+}
+
 async fn show(
     settings: &Settings,
     screen: &mut Screen,
@@ -75,17 +84,20 @@ async fn show(
     mut db: BranchDb,
 ) -> anyhow::Result<u8> {
     let branch = db.branch().clone();
+    let keymap = Keymap::with(&settings.keys).context("the keys of the configuration can't be used")?;
+    let prefix = settings.scanner_prefix.as_ref();
+    let scanner_prefix = prefix.map(|given| keymap.scanner_prefix(&given.text)).transpose()?;
     let looks = model::Settings {
         branch: branch.clone(),
         text: settings.text.clone(),
         theme,
-        keymap: Keymap::with(&settings.keys).context("the keys of the configuration can't be used")?,
+        keymap,
         remote,
         read_only: settings.read_only,
         region: settings.home_region(&branch),
         tax_rate: settings.tax_rate,
         knows_codes: db.knows_products()?,
-        scanner_prefix: scanner_prefix(settings)?,
+        scanner_prefix,
         log_file: settings.log_file().map(|path| path.display().to_string()),
         plain_line: settings
             .warnings
@@ -103,6 +115,8 @@ async fn show(
     let clerk = Clerk {
         db,
         screen: screen_name::own(),
+        unsaved: None,
+        text: settings.text.clone(),
         nudges: service.as_ref().map(|service| service.nudges.clone()),
         changed: service.as_ref().map(|service| service.changed.clone()),
         is_alive: screen_name::is_alive,
@@ -121,20 +135,6 @@ async fn show(
     }
     shown.context("the terminal failed")?;
     Ok(0)
-}
-
-/// The key that the scanner sends before a code.
-fn scanner_prefix(settings: &Settings) -> anyhow::Result<Option<Press>> {
-    let Some(given) = &settings.scanner_prefix else {
-        return Ok(None);
-    };
-    let Some(press) = Press::parse(&given.text) else {
-        bail!(
-            "scanner-prefix: `{}` is not the name of a key; use e.g. F12 or Ctrl+B",
-            clean(&given.text)
-        )
-    };
-    Ok(Some(press))
 }
 
 const fn palette(colours: Colours) -> Palette {

@@ -1,6 +1,7 @@
 //! Executes what the screen asks for, against the branch's database, on a thread of its own: the screen never waits for a disk.
 //!
-//! Commands are carried out one after the other, each in a transaction of its own; what the person should see of an error is put into words here.
+//! Commands are carried out one after the other, each in a transaction of its own; what the person should see of an error is put into words here,
+//! in the screen's language; what an engineer should see of it goes to the log file.
 
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock;
 use crate::domain::read::KeptDraft;
 use crate::domain::sale::Sale;
+use crate::domain::trouble::DatabaseTrouble;
 use crate::store::StoreError;
 use crate::store::branch::{BranchDb, ChangeError, Choice as StoreChoice};
 use crate::sync::service::{Nudge, STALE_MS};
+use crate::text::Text;
 use crate::tui::desk::{Answer, ChangeProblem, Choice, Clerk as Ends, Cmd, MAX_PRODUCTS, Question, WorkerPlace};
 
 /// How often the database is looked at for what other programs wrote.
@@ -21,8 +24,12 @@ const POLL: Duration = Duration::from_secs(1);
 pub(super) struct Clerk {
     /// A connection of its own.
     pub(super) db: BranchDb,
-    /// The screen's name, to which its draft belongs.
+    /// The screen's name, to which its drafts belong.
     pub(super) screen: String,
+    /// The number of the draft that could not be saved the last time.
+    pub(super) unsaved: Option<i64>,
+    /// The language of what the screen is told.
+    pub(super) text: Text,
     /// The sync service of this program.
     pub(super) nudges: Option<mpsc::UnboundedSender<Nudge>>,
     /// Changes when that service has written to the database.
@@ -36,7 +43,7 @@ impl Clerk {
     pub(super) async fn serve(mut self, ends: Ends) {
         let Ends { mut commands, answers } = ends;
         let mut changed = self.changed.take();
-        let mut seen = 0;
+        let mut seen = Ok(0);
         loop {
             let wanted = tokio::select! {
                 biased;
@@ -45,14 +52,7 @@ impl Clerk {
                     None => return,
                 },
                 () = news(&mut changed) => vec![Answer::Changed],
-                () = tokio::time::sleep(POLL) => match self.db.data_version() {
-                    Ok(version) if version != seen => {
-                        seen = version;
-                        vec![Answer::Changed]
-                    }
-                    Ok(_) => Vec::new(),
-                    Err(error) => vec![Answer::Trouble(Question::Status, sentence(&error))],
-                },
+                () = tokio::time::sleep(POLL) => self.look(&mut seen),
             };
             for answer in wanted {
                 if answers.send(answer).await.is_err() {
@@ -62,39 +62,59 @@ impl Clerk {
         }
     }
 
+    /// Looks whether somebody has written. That it can't be seen is told again and again, but logged once.
+    fn look(&mut self, seen: &mut Result<i64, DatabaseTrouble>) -> Vec<Answer> {
+        let version = self.db.data_version();
+        let now = version.as_ref().map_err(StoreError::trouble).copied();
+        let is_news = std::mem::replace(seen, now) != now;
+        match version {
+            Ok(_) if is_news => vec![Answer::Changed],
+            Ok(_) => Vec::new(),
+            Err(error) if is_news => vec![Answer::Trouble(Question::Status, sentence(&self.text, &error))],
+            Err(error) => {
+                let said = self.text.database_trouble(error.trouble());
+                vec![Answer::Trouble(Question::Status, said.to_owned())]
+            }
+        }
+    }
+
     /// One line for each command: what it calls, and what the screen hears.
     async fn carry_out(&mut self, command: Cmd) -> Vec<Answer> {
         let now = clock::wall();
         let db = &mut self.db;
         let screen = self.screen.as_str();
+        let text = &self.text;
         let answer = match command {
             Cmd::LoadStatus => return self.status(),
-            Cmd::LoadPage { ticket, request } => {
-                told(Question::Page, db.page(&request), |page| Answer::Page { ticket, page })
-            }
-            Cmd::LoadTotals(filter) => told(Question::Totals, db.totals(&filter), |totals| {
+            Cmd::LoadPage { ticket, request } => told(text, Question::Page, db.page(&request), |page| Answer::Page {
+                ticket,
+                page,
+            }),
+            Cmd::LoadTotals(filter) => told(text, Question::Totals, db.totals(&filter), |totals| {
                 Answer::Totals(filter, totals)
             }),
             Cmd::LoadDays(filter) => {
                 let days = db.days(&filter);
-                told(Question::Totals, days, |days| Answer::Days(filter, days))
+                told(text, Question::Totals, days, |days| Answer::Days(filter, days))
             }
             Cmd::LoadHours(filter) => {
                 let hours = db.hours(&filter);
-                told(Question::Totals, hours, |hours| Answer::Hours(filter, hours))
+                told(text, Question::Totals, hours, |hours| Answer::Hours(filter, hours))
             }
-            Cmd::LoadStory(id) => told(Question::Other, db.story(id), |story| {
+            Cmd::LoadStory(id) => told(text, Question::Other, db.story(id), |story| {
                 Answer::Story(id, story.map(Box::new))
             }),
             Cmd::LoadProducts(typed) => {
                 let found = db.products(&typed, MAX_PRODUCTS);
-                told(Question::Other, found, |products| Answer::Products(typed, products))
+                told(text, Question::Other, found, |products| {
+                    Answer::Products(typed, products)
+                })
             }
             Cmd::FindCode(code) => {
                 let found = db.product_by_code(&code);
-                told(Question::Code, found, |product| Answer::Code(code, product))
+                told(text, Question::Code, found, |product| Answer::Code(code, product))
             }
-            Cmd::LoadLastSale => told(Question::Other, db.last_sale(), |sale| {
+            Cmd::LoadLastSale => told(text, Question::Other, db.last_sale(), |sale| {
                 Answer::LastSale(sale.map(Box::new))
             }),
             Cmd::LoadLog { after, limit } => {
@@ -102,36 +122,37 @@ impl Clerk {
                     Some(seq) => db.log_after(seq, limit),
                     None => db.log_tail(limit),
                 };
-                told(Question::Log, lines, |lines| Answer::Log { after, lines })
+                told(text, Question::Log, lines, |lines| Answer::Log { after, lines })
             }
-            Cmd::SaveSale { content } => {
-                let saved = db.save_sale(&content, Some(screen), now);
-                Answer::Saved(
-                    saved
-                        .map(Box::new)
-                        .map_err(|error| ChangeProblem::Database(sentence(&error))),
-                )
+            Cmd::SaveSale { no, content } => {
+                let saved = db.save_sale(&content, Some((screen, no)), now);
+                self.unsaved = saved.is_err().then_some(no);
+                Answer::Saved(changed(text, saved.map_err(ChangeError::from)))
             }
-            Cmd::SaveEdit { id, from, content } => {
-                Answer::Saved(changed(db.save_edit(id, from, &content, Some(screen), now)))
+            Cmd::SaveEdit { no, id, from, content } => {
+                let saved = db.save_edit(id, from, &content, Some((screen, no)), now);
+                self.unsaved = saved.is_err().then_some(no);
+                Answer::Saved(changed(text, saved))
             }
-            Cmd::Void { id, from } => Answer::Voided(id, changed(db.void_sale(id, from, now))),
-            Cmd::Retry(id) => Answer::Retried(in_words(db.retry(id, now)).map(u64::from)),
-            Cmd::RetryAll(filter) => Answer::Retried(in_words(db.retry_all(&filter, now))),
-            Cmd::Resolve { id, choice } => Answer::Resolved(id, changed(db.resolve(id, way_out(choice), now))),
-            Cmd::KeepDraft { draft, editing } => {
+            Cmd::Void { id, from } => Answer::Voided(id, changed(text, db.void_sale(id, from, now))),
+            Cmd::Retry(id) => Answer::Retried(in_words(text, db.retry(id, now)).map(u64::from)),
+            Cmd::RetryAll(filter) => Answer::Retried(in_words(text, db.retry_all(&filter, now))),
+            Cmd::Resolve { id, choice } => Answer::Resolved(id, changed(text, db.resolve(id, way_out(choice), now))),
+            Cmd::KeepUnsaved { no, .. } if self.unsaved != Some(no) => Answer::DraftKept(Ok(())),
+            Cmd::KeepDraft { no, draft, editing } | Cmd::KeepUnsaved { no, draft, editing } => {
                 let kept = KeptDraft {
                     screen: screen.to_owned(),
+                    no,
                     draft,
                     editing,
                     at: now,
                 };
-                Answer::DraftKept(in_words(db.keep_draft(&kept)))
+                Answer::DraftKept(in_words(text, db.keep_draft(&kept)))
             }
-            Cmd::DropDraft => Answer::DraftKept(in_words(db.drop_draft(screen))),
-            Cmd::AdoptDraft => {
-                let found = db.adopt_draft(&self.is_alive, screen);
-                told(Question::Other, found, |draft| Answer::Draft(draft.map(Box::new)))
+            Cmd::DropDraft(no) => Answer::DraftKept(in_words(text, db.drop_draft(screen, no))),
+            Cmd::AdoptDrafts => {
+                let found = db.adopt_drafts(&self.is_alive, screen);
+                told(text, Question::Other, found, Answer::Drafts)
             }
             Cmd::SyncNow => {
                 self.nudge(Nudge::SyncNow);
@@ -174,7 +195,7 @@ impl Clerk {
                     Answer::DataUsed(used),
                 ]
             }
-            Err(error) => vec![Answer::Trouble(Question::Status, sentence(&error))],
+            Err(error) => vec![Answer::Trouble(Question::Status, sentence(&self.text, &error))],
         }
     }
 
@@ -204,23 +225,23 @@ async fn news(writes: &mut Option<watch::Receiver<u64>>) {
     }
 }
 
-fn told<T>(question: Question, found: Result<T, StoreError>, say: impl FnOnce(T) -> Answer) -> Answer {
+fn told<T>(text: &Text, question: Question, found: Result<T, StoreError>, say: impl FnOnce(T) -> Answer) -> Answer {
     match found {
         Ok(found) => say(found),
-        Err(error) => Answer::Trouble(question, sentence(&error)),
+        Err(error) => Answer::Trouble(question, sentence(text, &error)),
     }
 }
 
-fn in_words<T>(done: Result<T, StoreError>) -> Result<T, String> {
-    done.map_err(|error| sentence(&error))
+fn in_words<T>(text: &Text, done: Result<T, StoreError>) -> Result<T, String> {
+    done.map_err(|error| sentence(text, &error))
 }
 
-fn changed(done: Result<Sale, ChangeError>) -> Result<Box<Sale>, ChangeProblem> {
+fn changed(text: &Text, done: Result<Sale, ChangeError>) -> Result<Box<Sale>, ChangeProblem> {
     done.map(Box::new).map_err(|error| match error {
         ChangeError::Moved { now } => ChangeProblem::Moved(now),
         ChangeError::AlreadyVoid(_) => ChangeProblem::AlreadyVoid,
         ChangeError::NoSuchSale(_) => ChangeProblem::NoSuchSale,
-        ChangeError::Store(error) => ChangeProblem::Database(sentence(&error)),
+        ChangeError::Store(error) => ChangeProblem::Database(sentence(text, &error)),
     })
 }
 
@@ -231,8 +252,64 @@ const fn way_out(choice: Choice) -> StoreChoice {
     }
 }
 
-/// An error and what it came from, as one sentence.
-fn sentence(error: &dyn std::error::Error) -> String {
+/// Why the database would not, for the screen; the error and what it came from, for the log file.
+fn sentence(text: &Text, error: &StoreError) -> String {
+    tracing::warn!(error = %chain(error), "the database would not do what the screen asked for");
+    text.database_trouble(error.trouble()).to_owned()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::draft::Draft;
+    use crate::domain::ids::{BranchCode, SaleId};
+    use crate::domain::money::Money;
+    use crate::domain::sale::SaleContent;
+
+    #[tokio::test]
+    async fn what_the_database_refuses_is_said_in_the_screens_language() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, branch) = (dir.path().join("shop.db"), BranchCode::parse("TUNIS-01").unwrap());
+        drop(BranchDb::create(&path, &branch, clock::random(), clock::wall()).unwrap());
+        let text = Text::named("fr").unwrap();
+        let mut clerk = Clerk {
+            db: BranchDb::open_read_only(&path, None).unwrap(),
+            screen: "a-screen".into(),
+            unsaved: None,
+            text: text.clone(),
+            nudges: None,
+            changed: None,
+            is_alive: |_| true,
+        };
+        let why = text.database_trouble(DatabaseTrouble::ReadOnly).to_owned();
+        assert!(why.starts_with("la base est en lecture seule"));
+        let content = SaleContent {
+            date: clock::local(),
+            product: "LAMP".into(),
+            region: "East".into(),
+            qty: 1,
+            cost: Money::parse("1").unwrap(),
+            tax: Money::parse("0").unwrap(),
+        };
+        let saved = clerk.carry_out(Cmd::SaveSale { no: 1, content }).await;
+        assert_eq!(saved, [Answer::Saved(Err(ChangeProblem::Database(why.clone())))]);
+        let dropped = clerk
+            .carry_out(Cmd::KeepDraft {
+                no: 1,
+                draft: Draft::default(),
+                editing: None,
+            })
+            .await;
+        assert_eq!(dropped, [Answer::DraftKept(Err(why))]);
+        let gone = clerk.carry_out(Cmd::Retry(SaleId::new(1).unwrap())).await;
+        assert!(
+            matches!(gone.as_slice(), [Answer::Retried(Err(why))] if why.starts_with("la base")),
+            "{gone:?}"
+        );
+    }
 }

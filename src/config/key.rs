@@ -45,7 +45,7 @@ keys! {
     Ascii "ascii": "true or false",
     Theme "theme": "`dark`, `light` or `mono`",
     Mouse "mouse": "`on`, `off` or `auto` (off over SSH)",
-    ScannerPrefix "scanner-prefix": "a key, e.g. f12 or ctrl+b",
+    ScannerPrefix "scanner-prefix": "a key that does nothing else, e.g. f12",
     ReadOnly "read-only": "true or false",
     Region "region": "a region's name of at most 100 characters",
     TaxRate "tax-rate": "a percentage from 0 to 100 with at most four decimals, e.g. 20 or 5.5",

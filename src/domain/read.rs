@@ -284,6 +284,8 @@ pub struct KnownProduct {
 pub struct KeptDraft {
     /// The screen that it belonged to.
     pub screen: String,
+    /// Its number among the drafts of that screen.
+    pub no: i64,
     /// What was typed.
     pub draft: super::draft::Draft,
     /// The sale and revision that was being edited; `None` for a new sale.

@@ -6,6 +6,7 @@ use crate::domain::event::{Level, LinkTrouble};
 use crate::domain::money::Money;
 use crate::domain::sale::{ContentProblem, MAX_PRODUCT_CHARS, MAX_REGION_CHARS};
 use crate::domain::sync_state::{Refusal, SyncKind};
+use crate::domain::trouble::DatabaseTrouble;
 
 impl Text {
     /// The name of a field.
@@ -40,6 +41,20 @@ impl Text {
             Level::Info => Key::LevelInfo,
             Level::Warning => Key::LevelWarning,
             Level::Problem => Key::LevelProblem,
+        })
+    }
+
+    /// Why the database would not, and what to do: the second half of a sentence.
+    #[must_use]
+    pub fn database_trouble(&self, trouble: DatabaseTrouble) -> &str {
+        self.word(match trouble {
+            DatabaseTrouble::Busy => Key::DatabaseBusy,
+            DatabaseTrouble::Full => Key::DatabaseFull,
+            DatabaseTrouble::Disk => Key::DatabaseDisk,
+            DatabaseTrouble::ReadOnly => Key::DatabaseReadOnly,
+            DatabaseTrouble::Damaged => Key::DatabaseDamaged,
+            DatabaseTrouble::Nonsense => Key::DatabaseNonsense,
+            DatabaseTrouble::Other => Key::DatabaseOther,
         })
     }
 
@@ -203,5 +218,19 @@ mod tests {
             Text::english().refusal(&Refusal::DateAhead { days: 40 }),
             "the date is 40 days ahead"
         );
+    }
+
+    #[test]
+    fn what_the_database_refuses_has_its_words_in_every_language() {
+        for code in ["en", "fr"] {
+            let text = Text::named(code).unwrap();
+            let said: std::collections::BTreeSet<_> = DatabaseTrouble::ALL
+                .iter()
+                .map(|trouble| text.database_trouble(*trouble))
+                .collect();
+            assert_eq!(said.len(), DatabaseTrouble::ALL.len());
+            let ends = |said: &&str| said.ends_with('.');
+            assert!(!said.iter().any(ends), "they end within a sentence");
+        }
     }
 }

@@ -15,6 +15,10 @@ pub const ESC_WAIT_MS: u64 = 50;
 pub const REMOTE_ESC_WAIT_MS: u64 = 150;
 /// How long the rest of a sequence or of a character is waited for: nobody types these by hand.
 const REST_WAIT_MS: u64 = 2_000;
+/// How long a paste that stalls is waited for before what has come of it is told; on a poor line it stalls for seconds.
+const PASTE_WAIT_MS: u64 = 5_000;
+/// How long a paste whose end never comes keeps what is typed from being keys.
+const LOST_PASTE_MS: u64 = 60_000;
 /// For how long after an Esc that counted the rest of a sequence is still known as one.
 const LATE_MS: u64 = 1_000;
 /// The longest paste that is taken; the rest of it is dropped.
@@ -35,11 +39,21 @@ pub struct Decoder {
     /// When the last bytes came.
     fed_at: Tick,
     /// The paste that is under way.
-    paste: Option<Vec<u8>>,
+    paste: Option<Paste>,
     /// Until when the rest of a sequence may come whose Esc has counted.
     late_until: Option<Tick>,
+    /// Whether the Esc at the head of `held` has counted, and stands there again for the rest that may have come late.
+    late: bool,
     /// Whether the Esc at the head of `held` came in an earlier piece.
     esc_is_old: bool,
+}
+
+/// A paste whose end has not come.
+#[derive(Debug, Default)]
+struct Paste {
+    bytes: Vec<u8>,
+    /// Whether it has been told already: what follows before its end is neither text nor keys.
+    told: bool,
 }
 
 /// What the head of some bytes is.
@@ -63,6 +77,7 @@ impl Decoder {
             fed_at: Tick(0),
             paste: None,
             late_until: None,
+            late: false,
             esc_is_old: false,
         }
     }
@@ -72,9 +87,12 @@ impl Decoder {
         let mut said = self.wake(at);
         self.esc_is_old = !self.held.is_empty();
         self.fed_at = at;
-        if self.held.is_empty() && self.is_late_rest(at, bytes) {
-            // The Esc of this sequence has counted already; its rest is a sequence all the same.
-            self.held.push(ESC);
+        if self.held.is_empty() {
+            self.late = self.is_late_rest(at, bytes);
+            if self.late {
+                // The Esc of this sequence has counted already; its rest is a sequence all the same.
+                self.held.push(ESC);
+            }
         }
         self.late_until = None;
         self.held.extend_from_slice(bytes);
@@ -89,12 +107,15 @@ impl Decoder {
     /// When [`Self::wake`] wants to be called, if nothing comes before.
     #[must_use]
     pub fn wake_at(&self) -> Option<Tick> {
-        if self.paste.is_some() {
-            return Some(self.fed_at.plus(REST_WAIT_MS));
+        if let Some(paste) = &self.paste {
+            let wait = if paste.told { LOST_PASTE_MS } else { PASTE_WAIT_MS };
+            return Some(self.fed_at.plus(wait));
         }
         match self.held.as_slice() {
             [] => None,
             [ESC] => Some(self.fed_at.plus(self.esc_wait_ms)),
+            // As likely a key by hand as the rest of a sequence: a sequence's next byte comes soon.
+            [ESC, _] if self.late => Some(self.fed_at.plus(self.esc_wait_ms)),
             _ => Some(self.fed_at.plus(REST_WAIT_MS)),
         }
     }
@@ -105,12 +126,20 @@ impl Decoder {
         if self.wake_at().is_none_or(|due| now < due) {
             return said;
         }
-        if let Some(paste) = self.paste.take() {
-            let rest = std::mem::take(&mut self.held);
-            said.push(pasted(paste, &rest));
-        } else if self.held == [ESC] {
-            self.late_until = Some(now.plus(LATE_MS));
-            said.push(Input::Key(Press::plain(Code::Esc)));
+        if let Some(paste) = self.paste.as_mut().filter(|paste| !paste.told) {
+            paste.told = true;
+            said.push(pasted(&std::mem::take(&mut paste.bytes)));
+            return said;
+        }
+        let is_key = self.paste.take().is_none();
+        match self.held.as_slice() {
+            [ESC] if is_key => {
+                self.late_until = Some(now.plus(LATE_MS));
+                said.push(Input::Key(Press::plain(Code::Esc)));
+            }
+            [ESC, byte] if is_key && self.late => said.push(Input::Key(Press::plain(Code::Char(char::from(*byte))))),
+            // What has not come by now never comes: it was no key.
+            _ => {}
         }
         self.held.clear();
         said
@@ -118,11 +147,9 @@ impl Decoder {
 
     fn take_all(&mut self, said: &mut Vec<Input>) {
         loop {
+            said.extend(self.take_paste());
             if self.paste.is_some() {
-                match self.take_paste() {
-                    Some(text) => said.push(text),
-                    None => return,
-                }
+                return;
             }
             match head(&self.held, self.esc_is_old, self.utf8) {
                 Head::Partial => return,
@@ -132,33 +159,43 @@ impl Decoder {
                 }
                 Head::Paste(bytes) => {
                     self.held.drain(..bytes);
-                    self.paste = Some(Vec::new());
+                    self.paste = Some(Paste::default());
                 }
             }
             self.esc_is_old = false;
         }
     }
 
-    /// Moves what has come into the paste; gives the paste once its end has come.
+    /// Moves what has come into the paste, but for what may be the beginning of its end; gives the paste once its end has come, unless it has been told already.
     fn take_paste(&mut self) -> Option<Input> {
         let paste = self.paste.as_mut()?;
         let end = self
             .held
             .windows(PASTE_END.len())
             .position(|window| window == PASTE_END);
-        let keep = PASTE_END.len() - 1;
-        let moved = end.unwrap_or_else(|| self.held.len().saturating_sub(keep));
-        let room = MAX_PASTE_BYTES.saturating_sub(paste.len());
-        paste.extend(self.held.drain(..moved).take(room));
+        let begun = || {
+            (1..PASTE_END.len())
+                .rev()
+                .find(|length| self.held.ends_with(&PASTE_END[..*length]))
+        };
+        let moved = end.unwrap_or_else(|| self.held.len() - begun().unwrap_or(0));
+        let room = if paste.told {
+            0
+        } else {
+            MAX_PASTE_BYTES.saturating_sub(paste.bytes.len())
+        };
+        paste.bytes.extend(self.held.drain(..moved).take(room));
         end?;
         self.held.drain(..PASTE_END.len());
-        self.paste.take().map(|paste| pasted(paste, &[]))
+        self.paste
+            .take()
+            .filter(|paste| !paste.told)
+            .map(|paste| pasted(&paste.bytes))
     }
 }
 
-fn pasted(mut paste: Vec<u8>, rest: &[u8]) -> Input {
-    paste.extend_from_slice(rest);
-    Input::Paste(String::from_utf8_lossy(&paste).into_owned())
+fn pasted(paste: &[u8]) -> Input {
+    Input::Paste(String::from_utf8_lossy(paste).into_owned())
 }
 
 fn head(bytes: &[u8], esc_is_old: bool, utf8: bool) -> Head {
@@ -290,6 +327,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_by_hand_behind_an_esc_is_that_key() {
+        for byte in [b'O', b'['] {
+            let hand = key(Code::Char(char::from(byte)));
+            assert_eq!(decode(&[b"\x1b", &[byte]], 200), [key(Code::Esc), hand.clone()]);
+            let said = decode(&[b"\x1b", &[byte], b"o"], 200);
+            assert_eq!(said, [key(Code::Esc), hand, key(Code::Char('o'))]);
+            let said = decode(&[b"\x1b", &[byte], &[byte]], 200);
+            assert_eq!(said.len(), 3, "{said:?}");
+        }
+    }
+
+    #[test]
     fn a_lone_esc_counts_after_its_wait() {
         let mut decoder = Decoder::new(ESC_WAIT_MS, true);
         assert_eq!(decoder.feed(Tick(0), b"\x1b"), []);
@@ -308,6 +357,25 @@ mod tests {
             assert_eq!(decode(&[head, tail], 20), expected, "split at {at}");
         }
         assert_eq!(decode(&[b"\x1b[200~cut off"], 0), [Input::Paste("cut off".into())]);
+    }
+
+    #[test]
+    fn a_paste_that_stalls_stays_a_paste_until_its_end() {
+        let mut decoder = Decoder::new(ESC_WAIT_MS, true);
+        let mut at = |ms, bytes: &[u8]| decoder.feed(Tick(ms), bytes);
+        assert_eq!(at(0, b"\x1b[200~abc"), []);
+        assert_eq!(at(2_400, b"d"), [], "no key, however late");
+        assert_eq!(at(7_399, b"e\x1b[20"), []);
+        assert_eq!(
+            at(12_399, b"y"),
+            [Input::Paste("abcde".into())],
+            "what has come is told"
+        );
+        assert_eq!(at(40_000, b"dy\x1b[2"), [], "and what comes then is no key either");
+        assert_eq!(at(80_000, b"01~d"), typed("d"), "until the paste ends");
+        assert_eq!(at(80_001, b"\x1b[200~abc"), []);
+        assert_eq!(at(86_000, b"d"), [Input::Paste("abc".into())]);
+        assert_eq!(at(146_001, b"d"), typed("d"), "or until nothing has come for a minute");
     }
 
     #[test]

@@ -55,13 +55,17 @@ pub enum Cmd {
         /// How many at most.
         limit: u32,
     },
-    /// Enter a sale and drop this screen's draft, in one transaction; answered by [`Answer::Saved`].
+    /// Enter a sale and drop the draft that it was typed as, in one transaction; answered by [`Answer::Saved`].
     SaveSale {
+        /// The draft's number.
+        no: i64,
         /// Its content.
         content: SaleContent,
     },
-    /// Edit a sale and drop this screen's draft, in one transaction; answered by [`Answer::Saved`].
+    /// Edit a sale and drop the draft that it was typed as, in one transaction; answered by [`Answer::Saved`].
     SaveEdit {
+        /// The draft's number.
+        no: i64,
         /// Which.
         id: SaleId,
         /// The revision that the edit was made from.
@@ -87,17 +91,28 @@ pub enum Cmd {
         /// How.
         choice: Choice,
     },
-    /// Keep what is typed as this screen's draft; answered by [`Answer::DraftKept`].
+    /// Keep what is typed as a draft of this screen, in place of the one with the same number; answered by [`Answer::DraftKept`].
     KeepDraft {
+        /// Its number.
+        no: i64,
         /// What is typed.
         draft: Draft,
         /// The sale and revision that is being edited.
         editing: Option<(SaleId, Revision)>,
     },
-    /// Drop this screen's draft; answered by [`Answer::DraftKept`].
-    DropDraft,
-    /// Take over a draft that a dead screen left; answered by [`Answer::Draft`].
-    AdoptDraft,
+    /// Keep what was being saved, if saving it has failed: the screen ends before it hears of that; answered by [`Answer::DraftKept`].
+    KeepUnsaved {
+        /// Its number.
+        no: i64,
+        /// What was typed.
+        draft: Draft,
+        /// The sale and revision that was being edited.
+        editing: Option<(SaleId, Revision)>,
+    },
+    /// Drop a draft of this screen by its number; answered by [`Answer::DraftKept`].
+    DropDraft(i64),
+    /// Take over the drafts that a dead screen left; answered by [`Answer::Drafts`].
+    AdoptDrafts,
     /// Let the sync worker try right now.
     SyncNow,
     /// The program is about to be stopped: end the worker's transaction, give up its rows and its lock; answered by [`Answer::Suspended`].
@@ -158,10 +173,10 @@ pub enum Answer {
     Retried(Result<u64, String>),
     /// A conflict was settled, or not.
     Resolved(SaleId, Result<Box<Sale>, ChangeProblem>),
-    /// The draft is kept, or could not be.
+    /// A draft is kept or dropped, or could not be.
     DraftKept(Result<(), String>),
-    /// The draft that was taken over, if there was one.
-    Draft(Option<Box<KeptDraft>>),
+    /// The drafts that were taken over, the newest last.
+    Drafts(Vec<KeptDraft>),
     /// Where the sync worker runs now.
     Worker(WorkerPlace),
     /// What the line has carried; comes with each [`Answer::Status`].

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 
 use ratatui::Frame;
-use ratatui::layout::Size;
 
 use super::key::{Code, Input, Press};
 use super::model::field::Field;
@@ -52,7 +51,8 @@ pub struct FirstRun {
     pub step: Step,
     stale: bool,
     redraw: bool,
-    size: Size,
+    /// Whether the process is to be stopped for a while.
+    stopping: bool,
 }
 
 impl FirstRun {
@@ -67,7 +67,7 @@ impl FirstRun {
             step: Step::Branch { wrong: false },
             stale: true,
             redraw: false,
-            size: Size::ZERO,
+            stopping: false,
         }
     }
 
@@ -83,6 +83,10 @@ impl FirstRun {
     fn press(&mut self, press: Press) {
         if press == Press::ctrl('c') || press == Press::ctrl('q') {
             self.step = Step::Left;
+            return;
+        }
+        if press == Press::ctrl('z') {
+            self.stopping = true;
             return;
         }
         match (&self.step, press.code) {
@@ -121,13 +125,13 @@ impl Program for FirstRun {
                 }
             }
             Event::Leave => self.step = Step::Left,
-            Event::Resized(size) => self.size = size,
-            Event::Resumed => self.redraw = true,
-            // There is nothing to stop and nobody to answer; the mouse has nothing to point at.
-            Event::Input(Input::Click { .. } | Input::Wheel { .. })
+            Event::Suspend => self.stopping = true,
+            Event::Resumed => (self.stopping, self.redraw) = (false, true),
+            // It is drawn at whatever size there is; the mouse has nothing to point at.
+            Event::Resized(_)
+            | Event::Input(Input::Click { .. } | Input::Wheel { .. })
             | Event::Started
-            | Event::Clock(_)
-            | Event::Suspend => {}
+            | Event::Clock(_) => {}
             Event::Answer(never) => match never {},
         }
         Vec::new()
@@ -154,6 +158,6 @@ impl Program for FirstRun {
     }
 
     fn may_stop(&self) -> bool {
-        false
+        self.stopping
     }
 }

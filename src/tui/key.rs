@@ -104,6 +104,32 @@ impl Press {
         }
     }
 
+    /// The key that a terminal sends when this one is pressed: often itself, sometimes another one, and `None` where it sends none that could be known.
+    #[must_use]
+    pub const fn sent_as(self) -> Option<Self> {
+        Some(match (self.code, self.ctrl) {
+            // Alt is an Esc before the key, and these begin a sequence.
+            (Code::Char('[' | 'O'), false) if self.alt => return None,
+            (Code::Esc, _) => Self::plain(Code::Esc),
+            (Code::Char('a'..='g' | 'k' | 'l' | 'n'..='z' | ' ' | '\\' | ']' | '^' | '_'), true) => self,
+            (Code::Char('i'), true) => self.without_ctrl(Code::Tab),
+            (Code::Char('j' | 'm'), true) => self.without_ctrl(Code::Enter),
+            (Code::Char('h' | '?'), true) => self.without_ctrl(Code::Backspace),
+            (Code::Char('['), true) => self.without_ctrl(Code::Esc),
+            (Code::Char(_), true) => return None,
+            (Code::Enter | Code::Tab | Code::Backspace, true) => self.without_ctrl(self.code),
+            _ => self,
+        })
+    }
+
+    const fn without_ctrl(self, code: Code) -> Self {
+        Self {
+            code,
+            ctrl: false,
+            alt: self.alt,
+        }
+    }
+
     /// Reads a key's name: `a`, `?`, `enter`, `ctrl+s`, `alt+u`, `f1`; `None` if there is no such key.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -192,6 +218,35 @@ impl fmt::Display for Press {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_sends_for_a_key_is_known() {
+        let sent = |name| Press::parse(name).unwrap().sent_as().map(|key| key.to_string());
+        for own in [
+            "a",
+            "Ctrl+A",
+            "Ctrl+Z",
+            "Ctrl+_",
+            "Alt+u",
+            "Alt+Enter",
+            "F12",
+            "Ctrl+Right",
+            "Shift+Tab",
+        ] {
+            assert_eq!(sent(own).as_deref(), Some(own));
+        }
+        for (key, other) in [
+            ("ctrl+i", "Tab"),
+            ("ctrl+m", "Enter"),
+            ("ctrl+j", "Enter"),
+            ("ctrl+h", "Backspace"),
+        ] {
+            assert_eq!(sent(key).as_deref(), Some(other));
+        }
+        for none in ["ctrl+1", "ctrl+.", "alt+[", "alt+O"] {
+            assert_eq!(sent(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn a_key_survives_its_name() {

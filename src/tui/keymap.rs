@@ -6,7 +6,9 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use super::key::Press;
+use super::key::{Code, Press};
+use super::model::field::Field;
+use crate::domain::sale::clean;
 use crate::text::{Key, Text};
 pub use table::{Action, Context};
 
@@ -43,6 +45,24 @@ pub enum BadKeymap {
         /// The key.
         key: String,
     },
+    /// A terminal sends another key for it, or none.
+    #[error("`{key}` for `{action}` {}; use another key", arrives(*sent))]
+    NeverComes {
+        /// The action.
+        action: String,
+        /// The key.
+        key: String,
+        /// What the terminal sends instead, if anything.
+        sent: Option<Press>,
+    },
+    /// The key edits the text where this action is.
+    #[error("`{key}` for `{action}` is needed there to edit what is typed; use another key")]
+    EditsText {
+        /// The action.
+        action: String,
+        /// The key.
+        key: String,
+    },
     /// Two actions would have the same key.
     #[error("`{key}` can't be both `{first}` and `{second}`")]
     Clash {
@@ -53,6 +73,45 @@ pub enum BadKeymap {
         /// Another one.
         second: String,
     },
+}
+
+/// Why a key can't be a scanner's prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPrefix {
+    /// No key has this name.
+    #[error("scanner-prefix: `{0}` is not the name of a key; use e.g. F12")]
+    UnknownKey(String),
+    /// A terminal sends another key for it, or none.
+    #[error("scanner-prefix: `{key}` {}; use e.g. F12", arrives(*sent))]
+    NeverComes {
+        /// The key.
+        key: Press,
+        /// What the terminal sends instead, if anything.
+        sent: Option<Press>,
+    },
+    /// It types or edits text.
+    #[error("scanner-prefix: `{0}` is for typing; use a key that types nothing, e.g. F12")]
+    Types(Press),
+    /// It does something already.
+    #[error("scanner-prefix: `{key}` is the key of `{action}`; use another key, e.g. F12")]
+    Bound {
+        /// The key.
+        key: Press,
+        /// What it does.
+        action: String,
+    },
+}
+
+fn arrives(sent: Option<Press>) -> String {
+    sent.map_or_else(
+        || "is a key that no terminal sends".into(),
+        |sent| format!("comes from a terminal as `{sent}`"),
+    )
+}
+
+/// Whether a key types or edits a field's text.
+fn is_for_typing(press: Press) -> bool {
+    Field::default().press(press)
 }
 
 /// The keys of one action in one context.
@@ -142,6 +201,28 @@ impl Keymap {
         Ok(())
     }
 
+    /// Reads the key that a scanner sends before a code.
+    ///
+    /// # Errors
+    /// When there is no such key, or it means something else already.
+    pub fn scanner_prefix(&self, name: &str) -> Result<Press, BadPrefix> {
+        let press = Press::parse(name).ok_or_else(|| BadPrefix::UnknownKey(clean(name)))?;
+        let sent = press.sent_as();
+        if sent != Some(press) {
+            return Err(BadPrefix::NeverComes { key: press, sent });
+        }
+        if is_for_typing(press) {
+            return Err(BadPrefix::Types(press));
+        }
+        match self.bindings.iter().find(|binding| binding.keys.contains(&press)) {
+            Some(binding) => Err(BadPrefix::Bound {
+                key: press,
+                action: binding.name(),
+            }),
+            None => Ok(press),
+        }
+    }
+
     /// What a key does in a context.
     #[must_use]
     pub fn action(&self, context: Context, press: Press) -> Option<Action> {
@@ -227,12 +308,24 @@ fn parse_keys(action: &str, keys: &str, context: Context) -> Result<Vec<Press>, 
         if (context.takes_text() || context == Context::Global) && press.types().is_some() {
             return Err(BadKeymap::TypesText { action, key });
         }
+        let sent = press.sent_as();
+        if sent != Some(press) {
+            return Err(BadKeymap::NeverComes { action, key, sent });
+        }
+        if context.takes_text() && is_for_typing(press) && !is_free(context, press) {
+            return Err(BadKeymap::EditsText { action, key });
+        }
         pressed.push(press);
     }
     if pressed.is_empty() {
         return Err(BadKeymap::NoKey { action });
     }
     Ok(pressed)
+}
+
+/// Whether a key that edits text elsewhere does not here: the filter's days and states are chosen with the arrows.
+fn is_free(context: Context, press: Press) -> bool {
+    context == Context::Filter && [Code::Left, Code::Right].map(Press::plain).contains(&press)
 }
 
 #[cfg(test)]
@@ -253,8 +346,13 @@ mod tests {
         );
         assert_eq!(keymap.check(), Ok(()));
         for binding in keymap.bindings.iter().filter(|binding| binding.context.takes_text()) {
-            let typed = binding.keys.iter().find(|key| key.types().is_some());
-            assert_eq!(typed, None, "{} would be text", binding.name());
+            let keys: Vec<_> = binding.keys.iter().map(Press::to_string).collect();
+            let as_configured = parse_keys(&binding.name(), &keys.join(" "), binding.context);
+            assert_eq!(
+                as_configured.as_ref(),
+                Ok(&binding.keys),
+                "what is there may be configured"
+            );
         }
     }
 
@@ -282,8 +380,45 @@ mod tests {
         assert!(matches!(with("table.edit", "hyper+n"), Err(BadKeymap::UnknownKey { key, .. }) if key == "hyper+n"));
         assert!(matches!(with("form.save", "s"), Err(BadKeymap::TypesText { .. })));
         assert!(matches!(with("form.save", " "), Err(BadKeymap::NoKey { .. })));
+        for key in ["backspace", "del", "left", "home", "ctrl+w"] {
+            assert!(
+                matches!(with("form.save", key), Err(BadKeymap::EditsText { .. })),
+                "{key}"
+            );
+        }
+        let tab = with("table.edit", "e ctrl+i").unwrap_err().to_string();
+        assert_eq!(
+            tab,
+            "`ctrl+i` for `table.edit` comes from a terminal as `Tab`; use another key"
+        );
+        for key in ["ctrl+m", "ctrl+j", "ctrl+h", "ctrl+1", "alt+["] {
+            assert!(
+                matches!(with("form.save", key), Err(BadKeymap::NeverComes { .. })),
+                "{key}"
+            );
+        }
         let clash = with("table.edit", "a").unwrap_err().to_string();
         assert_eq!(clash, "`a` can't be both `table.new_sale` and `table.edit`");
+    }
+
+    #[test]
+    fn a_scanners_prefix_is_a_key_that_means_nothing_else() {
+        let prefix = |name| Keymap::default().scanner_prefix(name);
+        assert_eq!(prefix("f12"), Ok(Press::plain(Code::F(12))));
+        assert_eq!(prefix("alt+x").map(|key| key.to_string()), Ok("Alt+x".into()));
+        for bound in ["enter", "esc", "f1", "ctrl+b", "tab", "ctrl+c"] {
+            assert!(matches!(prefix(bound), Err(BadPrefix::Bound { .. })), "{bound}");
+        }
+        for typing in ["a", "7", "space", "backspace", "left", "ctrl+w"] {
+            assert!(matches!(prefix(typing), Err(BadPrefix::Types(_))), "{typing}");
+        }
+        assert!(matches!(prefix("ctrl+i"), Err(BadPrefix::NeverComes { .. })));
+        assert!(matches!(prefix("f13"), Err(BadPrefix::UnknownKey(_))));
+        let said = prefix("f1").unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "scanner-prefix: `F1` is the key of `everywhere.help`; use another key, e.g. F12"
+        );
     }
 
     #[test]

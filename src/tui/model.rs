@@ -4,6 +4,7 @@ pub mod board;
 pub mod drafts;
 pub mod field;
 pub mod form;
+pub mod help;
 pub mod layers;
 pub mod layout;
 pub mod log;
@@ -22,10 +23,10 @@ use super::theme::Theme;
 use crate::domain::ids::BranchCode;
 use crate::domain::line::Hours;
 use crate::domain::money::TaxRate;
-use crate::domain::read::ProductCode;
+use crate::domain::read::SaleRow;
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::{Tick, UtcMillis};
-use crate::text::Text;
+use crate::text::{Key, Text};
 use board::{Asking, Board};
 use drafts::Drafts;
 use form::Form;
@@ -121,7 +122,7 @@ pub struct Model {
     pub log_focused: bool,
     /// What is open over the table, the topmost last.
     pub layers: Vec<Layer>,
-    /// What is being typed, when it isn't in a form.
+    /// What is typed and not yet saved.
     pub drafts: Drafts,
     /// When everything that is shown was last asked for.
     pub refreshed_at: Option<Tick>,
@@ -133,8 +134,6 @@ pub struct Model {
     pub scanner: Scanner,
     /// A passing message.
     pub notice: Option<Notice>,
-    /// Something that can't be taken back, asked for with a character, and when it is done: until then a scan that goes on takes it back.
-    pub held: Option<(Tick, Action)>,
     /// Whether the program is to be left now.
     pub quitting: bool,
     /// How far a stop is.
@@ -155,21 +154,12 @@ pub struct Scanner {
     pub last: Option<Tick>,
     /// Whether the burst began with the scanner's prefix.
     pub prefixed: bool,
-    /// What was open before the burst, to be put back when it was a scan.
-    pub before: Option<Before>,
+    /// Whether the burst began where characters are text.
+    pub in_text: bool,
+    /// A key that is done as soon as it is known not to be the first one of a code.
+    pub held: Option<Press>,
     /// Codes that are to be looked up; the first is being looked up.
     pub codes: VecDeque<String>,
-    /// Products that were scanned while the form was busy with another one.
-    pub waiting: VecDeque<ProductCode>,
-}
-
-/// What a burst of keys may have changed before it was known to be a scan.
-#[derive(Debug)]
-pub struct Before {
-    /// What was open.
-    pub layers: Vec<Layer>,
-    /// Whether the log had the focus.
-    pub log_focused: bool,
 }
 
 impl Model {
@@ -191,7 +181,6 @@ impl Model {
             completing: Asking::Idle,
             scanner: Scanner::default(),
             notice: None,
-            held: None,
             quitting: false,
             suspension: Suspension::None,
             redraw: false,
@@ -241,14 +230,23 @@ impl Model {
         if self.settings.read_only && action.writes() {
             return false;
         }
-        let state = self.table.selected_row().map(|row| row.sync.kind());
-        let is_void = self.table.selected_row().is_some_and(|row| row.sale.is_void());
+        let row = self.row_at_hand();
+        let state = row.map(|row| row.sync.kind());
+        let is_void = row.is_some_and(|row| row.sale.is_void());
         match (self.context(), action) {
             (Context::Table, Action::Retry) => self.board.status.as_ref().is_some_and(|status| status.rejected > 0),
             (Context::Story, Action::Retry) => state == Some(SyncKind::Rejected),
             (Context::Story, Action::Resolve) => state == Some(SyncKind::Conflict),
             (Context::Table | Context::Story, Action::Edit | Action::Void) => state.is_some() && !is_void,
             _ => true,
+        }
+    }
+
+    /// The sale that keys act on: in a story the one that it tells of, else the selected one.
+    fn row_at_hand(&self) -> Option<&SaleRow> {
+        match self.layers.last() {
+            Some(Layer::Story(pane)) => pane.story.as_ref().map(|story| &story.row),
+            _ => self.table.selected_row(),
         }
     }
 
@@ -278,6 +276,16 @@ impl Model {
 
     pub(super) fn send(&mut self, cmd: Cmd) {
         self.outbox.push(cmd);
+    }
+
+    /// Says a word or a sentence without slots.
+    pub(super) fn mention(&mut self, key: Key) {
+        self.notify(self.settings.text.word(key).to_owned());
+    }
+
+    /// Says that something went wrong, in a sentence without slots.
+    pub(super) fn object(&mut self, key: Key) {
+        self.complain(self.settings.text.word(key).to_owned());
     }
 
     pub(super) fn notify(&mut self, text: impl Into<String>) {

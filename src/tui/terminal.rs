@@ -19,6 +19,7 @@ use super::ansi::Ansi;
 use super::stage::Stage;
 use crate::clock;
 use crate::domain::time::Tick;
+use crate::text::{Key, Text};
 
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[m\x1b[2J";
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
@@ -51,6 +52,18 @@ pub enum NoScreen {
     /// The terminal could not be set up.
     #[error("the terminal could not be set up")]
     Io(#[from] io::Error),
+}
+
+impl NoScreen {
+    /// Says it in a language.
+    #[must_use]
+    pub fn in_words(&self, text: &Text) -> String {
+        match self {
+            Self::NotATerminal => text.word(Key::NoScreenTerminal).to_owned(),
+            Self::Dumb(term) => text.say(Key::NoScreenDumb, &[("term", term.into())]),
+            Self::Io(_) => text.word(Key::NoScreenFailed).to_owned(),
+        }
+    }
 }
 
 /// A piece of what was typed, and when it came.

@@ -3,9 +3,12 @@
 mod browse;
 mod entry;
 mod fake;
+mod french;
 mod line;
+mod log;
 mod looks;
 mod panes;
+mod pointer;
 mod properties;
 mod scan;
 mod whole;

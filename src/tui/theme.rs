@@ -315,15 +315,15 @@ mod tests {
             let distinct: HashSet<_> = SyncKind::ALL.iter().map(|kind| glyphs.sync(*kind)).collect();
             assert_eq!(distinct.len(), SyncKind::ALL.len());
         }
-        let mono = Theme {
-            palette: Palette::Mono,
-            glyphs: &ASCII,
-        };
-        let distinct: HashSet<_> = SyncKind::ALL
-            .iter()
-            .map(|kind| mono.style(Role::of_sync(*kind)))
-            .collect();
-        assert_eq!(distinct.len(), SyncKind::ALL.len(), "and by attributes alone");
+        for palette in [Palette::Mono, Palette::Dark, Palette::Light] {
+            let theme = Theme {
+                palette,
+                glyphs: &ASCII,
+            };
+            let styles = SyncKind::ALL.iter().map(|kind| theme.style(Role::of_sync(*kind)));
+            let distinct: HashSet<_> = styles.collect();
+            assert_eq!(distinct.len(), SyncKind::ALL.len(), "and by style alone: {palette:?}");
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@ mod answers;
 mod browse;
 mod entry;
 mod keep;
+mod log;
 mod panes;
 mod pointer;
 mod scan;
+mod scanned;
 
 use ratatui::layout::Size;
 
@@ -20,8 +22,6 @@ use super::model::{Model, Moment, Msg, Suspension};
 use crate::domain::time::{Tick, UtcMillis};
 use crate::text::Key;
 
-/// How long something waits that can't be taken back and was asked for with a character: it could be the first one of a scanned code.
-const HOLD_MS: u64 = 60;
 const MINUTE_MS: i64 = 60_000;
 const SECOND_MS: i64 = 1_000;
 
@@ -50,8 +50,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
 pub fn wake_in(model: &Model) -> u64 {
     let every = if model.shows_seconds() { SECOND_MS } else { MINUTE_MS };
     let turn = every - model.now.wall.0.rem_euclid(every);
-    let held = model.held.map(|(at, _)| at);
-    let due = [held, model.drafts.due_at(), model.scan_due_at(), model.refresh_due];
+    let due = [model.drafts.due_at(), model.scan_due_at(), model.refresh_due];
     let waits = due.into_iter().flatten().map(|at| at.since(model.now.tick));
     waits.chain(u64::try_from(turn)).min().unwrap_or(0)
 }
@@ -59,7 +58,7 @@ pub fn wake_in(model: &Model) -> u64 {
 impl Model {
     fn start(&mut self) {
         if !self.settings.read_only {
-            self.send(Cmd::AdoptDraft);
+            self.send(Cmd::AdoptDrafts);
         }
         self.ask_status();
         self.want(Want::Top);
@@ -80,10 +79,9 @@ impl Model {
             self.refresh_all();
         }
         if is_due(self.scan_due_at()) {
+            // A key that waited is done now, and is to be seen.
+            self.stale = true;
             self.end_burst();
-        }
-        if is_due(self.held.map(|(at, _)| at)) {
-            self.do_held();
         }
     }
 
@@ -97,6 +95,9 @@ impl Model {
     }
 
     fn on_input(&mut self, input: Input) {
+        if !matches!(input, Input::Key(_)) {
+            self.end_burst();
+        }
         match input {
             Input::Key(press) => {
                 if !self.scan(press) {
@@ -110,32 +111,22 @@ impl Model {
     }
 
     fn on_key(&mut self, press: Press) {
-        if let Some(form) = self.form_mut().filter(|form| form.saving) {
-            form.type_ahead(Input::Key(press));
+        // What works everywhere works while a sale is being saved.
+        let everywhere = self.settings.keymap.action(Context::Global, press);
+        if everywhere.is_none() && self.type_ahead(Input::Key(press)) {
             return;
         }
-        self.do_held();
         self.notice = None;
         match self.settings.keymap.action(self.context(), press) {
-            Some(action) if press.types().is_some() && action.is_final() => {
-                self.held = Some((self.now.tick.plus(HOLD_MS), action));
-            }
             Some(action) => self.act(action),
             None => self.type_key(press),
-        }
-    }
-
-    /// Does what was held back.
-    fn do_held(&mut self) {
-        if let Some((_, action)) = self.held.take() {
-            self.act(action);
         }
     }
 
     /// Does what an action means where the focus is.
     fn act(&mut self, action: Action) {
         if self.settings.read_only && action.writes() {
-            self.complain(self.settings.text.word(Key::NoticeReadOnly).to_owned());
+            self.object(Key::NoticeReadOnly);
             return;
         }
         match action {
@@ -176,8 +167,7 @@ impl Model {
     }
 
     fn on_paste(&mut self, text: &str) {
-        if let Some(form) = self.form_mut().filter(|form| form.saving) {
-            form.type_ahead(Input::Paste(text.to_owned()));
+        if self.type_ahead(Input::Paste(text.to_owned())) {
             return;
         }
         self.notice = None;
@@ -186,8 +176,19 @@ impl Model {
             Context::Find => self.type_in_find(|field| field.paste(text)),
             Context::Filter => self.type_in_filter(|field| field.paste(text)),
             Context::Help => self.type_in_help(|field| field.paste(text)),
-            _ => self.notify(self.settings.text.word(Key::NoticePaste).to_owned()),
+            _ => self.mention(Key::NoticePaste),
         }
+    }
+
+    /// Remembers what is typed while a sale is being saved; tells whether one is.
+    fn type_ahead(&mut self, input: Input) -> bool {
+        let Some(form) = self.form_mut().filter(|form| form.saving) else {
+            return false;
+        };
+        if !form.type_ahead(input) {
+            self.object(Key::NoticeTypedTooMuch);
+        }
+        true
     }
 
     fn open_help(&mut self) {
@@ -205,15 +206,14 @@ impl Model {
 
     /// Leaves the program; what is typed is kept.
     fn leave(&mut self) {
-        self.keep_draft_now();
-        self.held = None;
+        self.keep_all();
         self.quitting = true;
     }
 
     fn suspend(&mut self) {
         if self.suspension == Suspension::None {
             self.suspension = Suspension::Asked;
-            self.keep_draft_now();
+            self.keep_draft();
             self.send(Cmd::Suspend);
         }
     }

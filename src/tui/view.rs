@@ -38,8 +38,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
                     Layer::Find(bar) => panes::find(&mut pen, model, bar, &layout),
                     Layer::Filter(pane) => panes::filter(&mut pen, model, pane, &layout),
                     Layer::Confirm(confirm) => panes::confirm(&mut pen, model, confirm, &layout),
-                    Layer::Story(pane) => story::draw(&mut pen, model, pane, &layout),
-                    Layer::Conflict(pane) => story::draw_conflict(&mut pen, model, pane, &layout),
+                    Layer::Story(pane) | Layer::Conflict(pane) => story::draw(&mut pen, model, layer, pane, &layout),
                     Layer::Help(pane) => help::draw(&mut pen, model, pane, &layout),
                     Layer::Totals(pane) => chart::draw(&mut pen, model, pane, &layout),
                 };

@@ -1,4 +1,4 @@
-//! What is being typed on each screen, kept so that it survives a dropped line, a kill and a power cut.
+//! What is being typed on each screen, kept so that it survives a dropped line, a kill and a power cut. A screen may have several drafts; it numbers them from one.
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -14,6 +14,7 @@ use crate::store::{StoreError, transaction};
 #[diesel(table_name = drafts, treat_none_as_default_value = false)]
 struct DraftRow {
     screen: String,
+    no: i64,
     kept_at: i64,
     editing_id: Option<i64>,
     editing_revision: Option<i64>,
@@ -26,7 +27,7 @@ struct DraftRow {
 }
 
 impl BranchDb {
-    /// Keeps what is typed on a screen, in place of what was kept for it before.
+    /// Keeps what is typed on a screen, in place of what was kept under the same number before.
     ///
     /// # Errors
     /// When the database can't be written.
@@ -35,7 +36,7 @@ impl BranchDb {
         transaction::in_turn(&mut self.conn, |conn| {
             diesel::insert_into(drafts::table)
                 .values(&row)
-                .on_conflict(drafts::screen)
+                .on_conflict((drafts::screen, drafts::no))
                 .do_update()
                 .set((
                     drafts::kept_at.eq(excluded(drafts::kept_at)),
@@ -53,40 +54,47 @@ impl BranchDb {
         })
     }
 
-    /// Forgets what was typed on a screen.
+    /// Forgets a draft of a screen.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn drop_draft(&mut self, screen: &str) -> Result<(), StoreError> {
-        transaction::in_turn(&mut self.conn, |conn| drop(conn, Some(screen)))
+    pub fn drop_draft(&mut self, screen: &str, no: i64) -> Result<(), StoreError> {
+        transaction::in_turn(&mut self.conn, |conn| drop(conn, Some((screen, no))))
     }
 
-    /// Takes over the newest draft of a screen that is no longer alive: it belongs to `screen` from now on, so it is offered once. A screen that has a draft of
-    /// its own takes over none.
+    /// Takes over the drafts of the screen that typed last of those that are no longer alive, the newest last: they belong to `screen` from now on, so they are offered
+    /// once, under numbers below zero, which no screen gives itself. A screen that has a draft of its own takes over none.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn adopt_draft(&mut self, alive: &dyn Fn(&str) -> bool, screen: &str) -> Result<Option<KeptDraft>, StoreError> {
+    pub fn adopt_drafts(&mut self, alive: &dyn Fn(&str) -> bool, screen: &str) -> Result<Vec<KeptDraft>, StoreError> {
         transaction::in_turn(&mut self.conn, |conn| {
-            let newest_first = drafts::table.order(drafts::kept_at.desc()).load::<DraftRow>(conn)?;
-            if newest_first.iter().any(|row| row.screen == screen) {
-                return Ok(None);
+            let mut rows = drafts::table.order(drafts::kept_at.asc()).load::<DraftRow>(conn)?;
+            if rows.iter().any(|row| row.screen == screen) {
+                return Ok(Vec::new());
             }
-            let left = newest_first.into_iter().find(|row| !alive(&row.screen));
-            let Some(mut row) = left else { return Ok(None) };
-            diesel::update(drafts::table.find(&row.screen))
-                .set(drafts::screen.eq(screen))
-                .execute(conn)?;
-            screen.clone_into(&mut row.screen);
-            draft(row).map(Some)
+            let Some(dead) = rows.iter().rfind(|row| !alive(&row.screen)) else {
+                return Ok(Vec::new());
+            };
+            let dead = dead.screen.clone();
+            rows.retain(|row| row.screen == dead);
+            let take = |(row, taken): (DraftRow, i64)| {
+                let no = -taken;
+                diesel::update(drafts::table.find((&row.screen, row.no)))
+                    .set((drafts::screen.eq(screen), drafts::no.eq(no)))
+                    .execute(conn)?;
+                let screen = screen.to_owned();
+                draft(DraftRow { screen, no, ..row })
+            };
+            rows.into_iter().zip(1..).map(take).collect()
         })
     }
 }
 
-/// Forgets what was typed on a screen, if it is one.
-pub(super) fn drop(conn: &mut SqliteConnection, screen: Option<&str>) -> Result<(), StoreError> {
-    if let Some(screen) = screen {
-        diesel::delete(drafts::table.find(screen)).execute(conn)?;
+/// Forgets the draft of a screen with a number, if it is one.
+pub(super) fn drop(conn: &mut SqliteConnection, typed: Option<(&str, i64)>) -> Result<(), StoreError> {
+    if let Some(key) = typed {
+        diesel::delete(drafts::table.find(key)).execute(conn)?;
     }
     Ok(())
 }
@@ -102,6 +110,7 @@ fn columns(kept: &KeptDraft) -> DraftRow {
     } = kept.draft.clone();
     DraftRow {
         screen: kept.screen.clone(),
+        no: kept.no,
         kept_at: kept.at.0,
         editing_id: kept.editing.map(|(id, _)| id.get()),
         editing_revision: kept.editing.map(|(_, revision)| i64::from(revision.get())),
@@ -118,6 +127,7 @@ fn draft(row: DraftRow) -> Result<KeptDraft, StoreError> {
     let editing = row.editing_id.zip(row.editing_revision);
     Ok(KeptDraft {
         screen: row.screen,
+        no: row.no,
         draft: Draft {
             product: row.product,
             qty: row.qty,

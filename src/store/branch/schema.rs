@@ -47,8 +47,9 @@ diesel::table! {
 }
 
 diesel::table! {
-    drafts (screen) {
+    drafts (screen, no) {
         screen -> Text,
+        no -> BigInt,
         kept_at -> BigInt,
         editing_id -> Nullable<BigInt>,
         editing_revision -> Nullable<BigInt>,

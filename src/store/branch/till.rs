@@ -37,14 +37,14 @@ impl From<diesel::result::Error> for ChangeError {
 }
 
 impl BranchDb {
-    /// Enters a sale; the draft of the screen it was typed on goes with it.
+    /// Enters a sale; the draft that it was typed as, by its screen and number, goes with it.
     ///
     /// # Errors
     /// When the database can't be written; then nothing is saved and the draft is still there.
     pub fn save_sale(
         &mut self,
         content: &SaleContent,
-        screen: Option<&str>,
+        typed: Option<(&str, i64)>,
         now: UtcMillis,
     ) -> Result<Sale, StoreError> {
         self.write(|conn, kept| {
@@ -60,13 +60,13 @@ impl BranchDb {
             };
             kept.add(&sale);
             place::enter_outbox(conn, kept, &sale, 0)?;
-            drafts::drop(conn, screen)?;
+            drafts::drop(conn, typed)?;
             log::write(conn, LogEvent::Saved(sale.id), now)?;
             Ok(sale)
         })
     }
 
-    /// Gives a sale another content, as the revision after `from`; the draft of the screen goes with it.
+    /// Gives a sale another content, as the revision after `from`; the draft that it was typed as, by its screen and number, goes with it.
     ///
     /// # Errors
     /// When the sale is not there, is voided, or is no longer at revision `from`, or the database can't be written.
@@ -75,7 +75,7 @@ impl BranchDb {
         id: SaleId,
         from: Revision,
         content: &SaleContent,
-        screen: Option<&str>,
+        typed: Option<(&str, i64)>,
         now: UtcMillis,
     ) -> Result<Sale, ChangeError> {
         self.write(|conn, kept| {
@@ -83,7 +83,7 @@ impl BranchDb {
                 sale.content = content.clone();
                 sale.updated_at = now;
             })?;
-            drafts::drop(conn, screen)?;
+            drafts::drop(conn, typed)?;
             log::write(conn, LogEvent::Edited(id, sale.revision), now)?;
             Ok(sale)
         })

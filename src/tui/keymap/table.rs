@@ -152,7 +152,7 @@ actions! {
     FillLast = "fill_last" Key::ActionFillLast,
     /// Leave; nothing is lost.
     Leave = "leave" Key::ActionLeave,
-    /// Do what was asked about.
+    /// Void the sale that was asked about.
     Agree = "agree" Key::ActionAgree,
     /// Show fewer or more levels.
     Levels = "levels" Key::ActionLevels,
@@ -175,6 +175,12 @@ impl Action {
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Quit | Self::Agree | Self::TakeHq | Self::KeepMine)
+    }
+
+    /// Whether it only goes up or down, as a key does that is held down.
+    #[must_use]
+    pub const fn moves(self) -> bool {
+        matches!(self, Self::Up | Self::Down | Self::PageUp | Self::PageDown)
     }
 
     /// Whether it changes or sends sales, so that a read-only screen refuses it.
@@ -255,12 +261,14 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Form, A::Down, &["Down"], 0),
     row(C::Confirm, A::Agree, &["y"], 1),
     row(C::Confirm, A::Leave, &["Esc", "n"], 2),
+    row(C::Confirm, A::Help, &["?"], 3),
     row(C::Story, A::Edit, &["e", "F4"], 1),
     row(C::Story, A::Void, &["d", "Del"], 2),
     row(C::Story, A::Retry, &["r"], 3),
     row(C::Story, A::Resolve, &["c"], 4),
     row(C::Story, A::LogOfSale, &["L"], 5),
     row(C::Story, A::Leave, &["Esc", "Enter", "q"], 6),
+    row(C::Story, A::Help, &["?"], 7),
     row(C::Story, A::Up, &["Up", "k"], 0),
     row(C::Story, A::Down, &["Down", "j"], 0),
     row(C::Story, A::PageUp, &["PgUp"], 0),
@@ -296,9 +304,11 @@ pub(super) const ROWS: &[Row] = &[
     row(C::Totals, A::Earlier, &["Left"], 2),
     row(C::Totals, A::Later, &["Right"], 3),
     row(C::Totals, A::Leave, &["Esc", "Enter", "t", "q"], 4),
+    row(C::Totals, A::Help, &["?"], 5),
     row(C::Conflict, A::TakeHq, &["1"], 1),
     row(C::Conflict, A::KeepMine, &["2"], 2),
     row(C::Conflict, A::Leave, &["Esc"], 3),
+    row(C::Conflict, A::Help, &["?"], 4),
     row(C::Conflict, A::Up, &["Up"], 0),
     row(C::Conflict, A::Down, &["Down"], 0),
     row(C::Global, A::Help, &["F1", "Ctrl+G"], 0),

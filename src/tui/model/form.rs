@@ -36,6 +36,10 @@ pub enum Purpose {
 pub struct Form {
     /// What it is for.
     pub purpose: Purpose,
+    /// Its number among the drafts; 0 until it is opened.
+    pub no: i64,
+    /// Whether what is typed is kept in the database, as far as is known.
+    pub is_kept: bool,
     fields: [Field; 6],
     /// The field with the focus, as a place in [`Name::ALL`].
     pub focus: usize,
@@ -49,6 +53,8 @@ pub struct Form {
     pub saving: bool,
     /// What was typed while the sale was being saved.
     pub typed_ahead: VecDeque<Input>,
+    /// The cost that came with the product, and not from a hand: another product brings another one.
+    brought_cost: Option<String>,
     /// The sale as somebody else has left it meanwhile.
     pub moved: Option<Box<Sale>>,
     /// What stood there when the form was opened.
@@ -72,6 +78,8 @@ impl Form {
         let focus = fields.iter().position(Field::is_blank).unwrap_or(0);
         Self {
             purpose,
+            no: 0,
+            is_kept: false,
             fields,
             focus,
             problems: Vec::new(),
@@ -79,6 +87,7 @@ impl Form {
             chosen: None,
             saving: false,
             typed_ahead: VecDeque::new(),
+            brought_cost: None,
             moved: None,
             original: draft.clone(),
             undo: Vec::new(),
@@ -132,6 +141,20 @@ impl Form {
     /// Fills a field.
     pub fn set(&mut self, name: Name, text: impl Into<String>) {
         self.fields[name as usize].set(text);
+    }
+
+    /// Fills the cost with that of the product, unless somebody has typed one.
+    pub fn bring_cost(&mut self, cost: String) {
+        let cost_now = self.field(Name::Cost);
+        if cost_now.is_blank() || self.brought_cost.as_deref() == Some(cost_now.text()) {
+            self.set(Name::Cost, cost.clone());
+            self.brought_cost = Some(cost);
+        }
+    }
+
+    /// Takes note that the cost is that of another sale of the product.
+    pub fn count_cost_as_brought(&mut self) {
+        self.brought_cost = Some(self.field(Name::Cost).text().to_owned());
     }
 
     /// What is typed.
@@ -220,11 +243,13 @@ impl Form {
         self.suggest_nothing();
     }
 
-    /// Remembers what is typed while the sale is being saved.
-    pub fn type_ahead(&mut self, input: Input) {
-        if self.typed_ahead.len() < MAX_TYPED_AHEAD {
+    /// Remembers what is typed while the sale is being saved; tells whether there was room for it.
+    pub fn type_ahead(&mut self, input: Input) -> bool {
+        let has_room = self.typed_ahead.len() < MAX_TYPED_AHEAD;
+        if has_room {
             self.typed_ahead.push_back(input);
         }
+        has_room
     }
 
     /// Moves the focus, and offers what stands in the field as a whole.

@@ -94,6 +94,10 @@ pub struct FindBar {
     pub field: Field,
     /// The text that was searched for before, to be put back.
     pub before: String,
+    /// The sale that was selected before, to be put back.
+    pub selected: Option<SaleId>,
+    /// How many rows were in sight above it.
+    pub line: usize,
 }
 
 /// The filter as it is being chosen.
@@ -109,8 +113,17 @@ pub struct FilterPane {
     pub to: Field,
     /// The region.
     pub region: Field,
-    /// Whether a day can't be read.
-    pub bad_day: bool,
+    /// Why it can't be applied.
+    pub wrong: Option<WrongDays>,
+}
+
+/// Why a filter's days are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrongDays {
+    /// A day can't be read.
+    Unreadable,
+    /// The first one is after the last one.
+    Reversed,
 }
 
 impl FilterPane {
@@ -130,22 +143,29 @@ impl FilterPane {
         }
     }
 
-    /// The filter that it says; `None` if a day can't be read.
-    #[must_use]
-    pub fn filter(&self, text: &Text) -> Option<Filter> {
+    /// The filter that it says.
+    ///
+    /// # Errors
+    /// When a day can't be read, or when the first one is after the last one.
+    pub fn filter(&self, text: &Text) -> Result<Filter, WrongDays> {
         let day = |field: &Field| match field.text().trim() {
-            "" => Some(None),
+            "" => Ok(None),
             typed => {
                 let read = text.read_date(typed);
-                parse_day(read.get(..10).unwrap_or(&read)).map(Some)
+                let day = parse_day(read.get(..10).unwrap_or(&read));
+                day.map(Some).ok_or(WrongDays::Unreadable)
             }
         };
+        let (from, to) = (day(&self.from)?, day(&self.to)?);
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(WrongDays::Reversed);
+        }
         let region = self.region.text().trim();
-        Some(Filter {
+        Ok(Filter {
             product: None,
             region: (!region.is_empty()).then(|| region.to_owned()),
-            from: day(&self.from)?,
-            to: day(&self.to)?,
+            from,
+            to,
             state: self.state,
         })
     }

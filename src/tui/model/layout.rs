@@ -2,6 +2,8 @@
 
 use ratatui::layout::{Rect, Size};
 
+use crate::domain::draft::Field;
+
 /// The narrowest terminal that has a screen.
 pub const MIN_WIDTH: u16 = 40;
 /// The lowest terminal that has a screen.
@@ -71,6 +73,21 @@ impl Layout {
             footer_rule: next(1),
             footer: next(1),
         })
+    }
+
+    /// The lines below the form's fields: for amount and total, and for what is wrong.
+    #[must_use]
+    pub fn below_form_fields(&self) -> u16 {
+        let wanted = if self.form.height > 7 { 2 } else { 1 };
+        self.form.height.saturating_sub(1).min(wanted)
+    }
+
+    /// The first of the form's fields that is in sight, and how many are. On a low terminal they are those around the focus.
+    #[must_use]
+    pub fn form_fields(&self, focus: usize) -> (usize, usize) {
+        let room = self.form.height.saturating_sub(1 + self.below_form_fields());
+        let room = usize::from(room).min(Field::ALL.len());
+        ((focus + 1).saturating_sub(room), room)
     }
 
     /// The place of a large pane: a story, the help, the totals.

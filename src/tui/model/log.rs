@@ -109,6 +109,12 @@ impl LogPane {
         })
     }
 
+    /// Shows all levels of all sales.
+    pub const fn show_all(&mut self) {
+        self.level = Level::Info;
+        self.of_sale = None;
+    }
+
     /// Follows what happens again.
     pub fn follow(&mut self) {
         self.held = None;

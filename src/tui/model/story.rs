@@ -1,7 +1,8 @@
 //! What a sale's story says, line by line: where the sale stands and what to do, then everything that happened to it.
 
 use super::Model;
-use super::layers::StoryPane;
+use super::layers::{Layer, StoryPane};
+use super::layout::Layout;
 use crate::domain::draft::{Draft, Field};
 use crate::domain::read::{Chapter, ChapterKind, Story};
 use crate::domain::sale::{Sale, SaleContent};
@@ -10,13 +11,50 @@ use crate::domain::time::UtcMillis;
 use crate::text::Key;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
+
+/// The lines and the columns that a pane's frame takes, on both sides together.
+const FRAME: (u16, u16) = (2, 4);
 
 /// A line and its role.
 pub type Line = (String, Role);
 
-/// The lines of a story.
+/// What a pane shows: its lines as they are broken on this screen, and how many of them are in sight at once.
+#[derive(Debug)]
+pub struct Told {
+    /// All lines.
+    pub lines: Vec<Line>,
+    /// How many are in sight.
+    pub in_sight: usize,
+}
+
+impl Told {
+    /// How far the pane can be scrolled: until its last line is in sight.
+    #[must_use]
+    pub fn lowest(&self) -> usize {
+        self.lines.len().saturating_sub(self.in_sight)
+    }
+}
+
+/// What a story or a conflict shows on this screen; `None` for any other layer.
 #[must_use]
-pub fn lines(model: &Model, pane: &StoryPane) -> Vec<Line> {
+pub fn told(model: &Model, layer: &Layer, layout: &Layout) -> Option<Told> {
+    let lines = match layer {
+        Layer::Story(pane) => lines(model, pane),
+        Layer::Conflict(pane) => conflict_lines(model, pane),
+        _ => return None,
+    };
+    let place = layout.large_pane();
+    let width = usize::from(place.width.saturating_sub(FRAME.1));
+    let broken = |(line, role): (String, Role)| wrap(&line, width).into_iter().map(move |line| (line, role));
+    Some(Told {
+        lines: lines.into_iter().flat_map(broken).collect(),
+        in_sight: place.height.saturating_sub(FRAME.0).into(),
+    })
+}
+
+/// The lines of a story.
+fn lines(model: &Model, pane: &StoryPane) -> Vec<Line> {
     let text = &model.settings.text;
     let Some(story) = &pane.story else {
         return vec![(text.word(Key::HeaderLoading).to_owned(), Role::Quiet)];
@@ -34,9 +72,19 @@ pub fn lines(model: &Model, pane: &StoryPane) -> Vec<Line> {
     lines
 }
 
-/// The lines of a conflict: both contents, where they differ.
-#[must_use]
-pub fn conflict_lines(model: &Model, pane: &StoryPane) -> Vec<Line> {
+/// The lines of a conflict: both contents, where they differ, and the ways out.
+fn conflict_lines(model: &Model, pane: &StoryPane) -> Vec<Line> {
+    let mut lines = contents(model, pane);
+    lines.push((String::new(), Role::Text));
+    for action in [Action::TakeHq, Action::KeepMine, Action::Leave] {
+        let key = model.settings.keymap.key_for(Context::Conflict, action);
+        let said = model.settings.text.word(action.label());
+        lines.push((format!("{key}  {said}"), Role::Key));
+    }
+    lines
+}
+
+fn contents(model: &Model, pane: &StoryPane) -> Vec<Line> {
     let text = &model.settings.text;
     let Some(story) = &pane.story else {
         return vec![(text.word(Key::HeaderLoading).to_owned(), Role::Quiet)];
@@ -49,7 +97,7 @@ pub fn conflict_lines(model: &Model, pane: &StoryPane) -> Vec<Line> {
         return lines;
     };
     for (key, sale) in [(Key::ConflictMine, mine), (Key::ConflictTheirs, theirs)] {
-        let said = text.say(key, &[("revision", (&sale.revision.to_string()).into())]);
+        let said = text.fill(key, [("revision", &sale.revision.to_string())]);
         lines.push((said, Role::Title));
         lines.push((format!("  {}", described(model, sale)), Role::Text));
     }
@@ -95,25 +143,16 @@ fn standing(model: &Model, story: &Story) -> Vec<Line> {
     let key = |action| model.settings.keymap.key_for(Context::Story, action);
     match &row.sync {
         SyncState::Rejected(refusal) => {
-            let keys = [("edit", key(Action::Edit)), ("retry", key(Action::Retry))];
+            let keys = [("edit", &*key(Action::Edit)), ("retry", &key(Action::Retry))];
             vec![
                 (text.pair(&state, &text.refusal(refusal)), role),
                 (text.remedy(refusal).to_owned(), Role::Notice),
-                (
-                    text.say(
-                        Key::StoryRefusedKeys,
-                        &keys.each_ref().map(|(slot, key)| (*slot, key.into())),
-                    ),
-                    Role::Quiet,
-                ),
+                (text.fill(Key::StoryRefusedKeys, keys), Role::Quiet),
             ]
         }
         SyncState::Conflict { held } => {
-            let values = [("revision", held.to_string()), ("key", key(Action::Resolve))];
-            let said = text.say(
-                Key::StoryConflict,
-                &values.each_ref().map(|(slot, value)| (*slot, value.into())),
-            );
+            let values = [("revision", &*held.to_string()), ("key", &key(Action::Resolve))];
+            let said = text.fill(Key::StoryConflict, values);
             vec![(text.pair(&state, &said), role)]
         }
         SyncState::Pending { tries } if *tries > 0 => {
@@ -135,18 +174,16 @@ fn standing(model: &Model, story: &Story) -> Vec<Line> {
 fn tell(model: &Model, chapter: &Chapter, before: Option<&Sale>) -> Vec<Line> {
     let text = &model.settings.text;
     let at = moment(model, chapter.at);
-    let with_revision = |key, revision: u32| text.say(key, &[("revision", (&revision.to_string()).into())]);
+    let with_revision = |key, revision: u32| text.fill(key, [("revision", &revision.to_string())]);
     let (said, role) = match &chapter.what {
         ChapterKind::Written(sale) => return written(model, &at, sale, before),
         ChapterKind::Sent { revision, attempt } => {
-            let values = [("revision", revision.to_string()), ("n", attempt.to_string())];
-            let values = values.each_ref().map(|(slot, value)| (*slot, value.into()));
-            (text.say(Key::StorySent, &values), Role::Moving)
+            let values = [("revision", &*revision.to_string()), ("n", &attempt.to_string())];
+            (text.fill(Key::StorySent, values), Role::Moving)
         }
         ChapterKind::Acked { revision, hq_clock } => {
-            let values = [("revision", revision.to_string()), ("at", moment(model, *hq_clock))];
-            let values = values.each_ref().map(|(slot, value)| (*slot, value.into()));
-            (text.say(Key::StoryAcked, &values), Role::Good)
+            let values = [("revision", &*revision.to_string()), ("at", &moment(model, *hq_clock))];
+            (text.fill(Key::StoryAcked, values), Role::Good)
         }
         ChapterKind::GivenUp { revision } => (with_revision(Key::StoryGivenUp, revision.get()), Role::Waiting),
     };
@@ -160,7 +197,7 @@ fn written(model: &Model, at: &str, sale: &Sale, before: Option<&Sale>) -> Vec<L
         (None, false) => Key::StoryEntered,
         (Some(_), false) => Key::StoryEdited,
     };
-    let said = text.say(key, &[("revision", (&sale.revision.to_string()).into())]);
+    let said = text.fill(key, [("revision", &sale.revision.to_string())]);
     let mut lines = vec![(format!("{at}  {said}"), Role::Title)];
     if let Some(before) = before {
         let changes = differences(model, &before.content, &sale.content);

@@ -20,10 +20,22 @@ pub enum Want {
     Bottom,
     /// Replace it by the rows from this sale on, and select it.
     Sale(SaleId),
+    /// The same, if the sale is still shown, and put it back on the line on which it stood.
+    Back {
+        /// Which sale.
+        id: SaleId,
+        /// How many rows were in sight above it.
+        line: usize,
+    },
     /// Grow above.
     Above,
     /// Grow below.
     Below,
+}
+
+/// Whether a sale is on a page.
+fn holds(page: &Page, id: SaleId) -> bool {
+    page.rows.iter().any(|row| row.sale.id == id)
 }
 
 impl Want {
@@ -32,7 +44,7 @@ impl Want {
         match self {
             Self::Above | Self::Below => 0,
             Self::Refresh => 1,
-            Self::Top | Self::Bottom | Self::Sale(_) => 2,
+            Self::Top | Self::Bottom | Self::Sale(_) | Self::Back { .. } => 2,
         }
     }
 }
@@ -64,6 +76,10 @@ pub struct Table {
     pub seen_highest: i64,
     /// A sale that was looked for and isn't shown.
     pub missed: Option<SaleId>,
+    /// A page without the selected sale, until it is known whether that is shown elsewhere.
+    withheld: Option<Page>,
+    /// On which line the selected sale is to be put as soon as there are rows above it.
+    line: Option<usize>,
     asked: Option<(u64, Want)>,
     next: Option<Want>,
     last_ticket: u64,
@@ -112,6 +128,12 @@ impl Table {
         self.sort == Sort::default()
     }
 
+    /// Whether the newest of all sales stand in sight, at the top of the table.
+    #[must_use]
+    pub fn shows_newest(&self) -> bool {
+        self.follows() && self.newest_first() && self.shown().is_empty()
+    }
+
     /// Asks for a page; gives the question if it is to be asked now. One is asked at a time, and one may wait behind it.
     pub fn want(&mut self, want: Want, height: usize) -> Option<(u64, PageRequest)> {
         if let Some((_, asked)) = self.asked {
@@ -134,7 +156,7 @@ impl Table {
         let (anchor, limit) = match want {
             Want::Top => (Anchor::Top, page),
             Want::Bottom => (Anchor::Bottom, page),
-            Want::Sale(id) => (Anchor::At(id), page),
+            Want::Sale(id) | Want::Back { id, .. } => (Anchor::At(id), page),
             Want::Refresh if self.follows() => (Anchor::Top, page.max(self.rows.len())),
             Want::Refresh => (top.map_or(Anchor::Top, Anchor::At), page),
             Want::Above => (first.map_or(Anchor::Top, Anchor::Before), page),
@@ -153,6 +175,8 @@ impl Table {
     pub fn forget_questions(&mut self) {
         self.asked = None;
         self.next = None;
+        self.withheld = None;
+        self.line = None;
     }
 
     /// Takes a page. Gives the next question, if one has been waiting. A page that nobody asked for any more changes nothing.
@@ -164,10 +188,21 @@ impl Table {
         match want {
             Want::Above => self.grow_above(page, height),
             Want::Below => self.grow_below(page, height),
-            Want::Refresh => self.refresh(page, height),
+            Want::Refresh => {
+                if let Some(back) = self.lost_by(&page) {
+                    self.withheld = Some(page);
+                    return Some(self.ask(back, height));
+                }
+                self.refresh(page, height);
+            }
+            Want::Back { id, line } => {
+                if let Some(again) = self.put_back(page, id, line, height) {
+                    return Some(self.ask(again, height));
+                }
+            }
             Want::Top => self.replace(page, |rows| rows.first().map(|row| row.sale.id), height),
             Want::Bottom => self.replace(page, |rows| rows.last().map(|row| row.sale.id), height),
-            Want::Sale(id) if page.rows.iter().any(|row| row.sale.id == id) => self.replace(page, |_| Some(id), height),
+            Want::Sale(id) if holds(&page, id) => self.replace(page, |_| Some(id), height),
             Want::Sale(id) => {
                 self.missed = Some(id);
                 self.next.get_or_insert(Want::Refresh);
@@ -175,6 +210,34 @@ impl Table {
         }
         let next = self.next.take().or_else(|| self.lacks(height))?;
         Some(self.ask(next, height))
+    }
+
+    /// The way back to the selected sale where a page has come without it: it has left what is shown, or more has come above it than a page holds.
+    fn lost_by(&self, page: &Page) -> Option<Want> {
+        let place = self.place()?;
+        let id = self.rows[place].sale.id;
+        let line = place.saturating_sub(self.top);
+        (!holds(page, id)).then_some(Want::Back { id, line })
+    }
+
+    /// Puts the selected sale back on its line; gives what is to be asked now, if the selection has moved meanwhile.
+    fn put_back(&mut self, page: Page, id: SaleId, line: usize, height: usize) -> Option<Want> {
+        let selected = self.selected.unwrap_or(id);
+        if holds(&page, selected) {
+            self.withheld = None;
+            self.replace(page, |_| Some(selected), height);
+            if line > 0 && self.more_above && self.next.is_none() {
+                self.line = Some(line);
+                self.next = Some(Want::Above);
+            }
+            return None;
+        }
+        if selected != id {
+            return Some(Want::Back { id: selected, line });
+        }
+        let withheld = self.withheld.take();
+        self.refresh(withheld.unwrap_or(page), height);
+        None
     }
 
     /// What is wanted where lines of the screen would stay empty although the table has rows for them.
@@ -229,6 +292,9 @@ impl Table {
         let added = page.rows.len();
         self.rows.splice(0..0, page.rows);
         self.top += added;
+        if let (Some(line), Some(place)) = (self.line.take(), self.place()) {
+            self.top = place.saturating_sub(line);
+        }
         let too_many = self.rows.len().saturating_sub(MAX_WINDOW);
         if too_many > 0 {
             self.rows.truncate(MAX_WINDOW);
@@ -263,6 +329,7 @@ impl Table {
     /// Moves the selection within the window; gives what is wanted if the window is about to end.
     pub fn step(&mut self, by: isize, height: usize) -> Option<Want> {
         let last = self.rows.len().checked_sub(1)?;
+        self.line = None;
         let place = self.place().unwrap_or(self.top).saturating_add_signed(by).min(last);
         self.selected = Some(self.rows[place].sale.id);
         self.show_selected(height);

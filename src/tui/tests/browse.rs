@@ -37,6 +37,26 @@ fn the_selection_stays_with_its_sale_when_others_arrive() {
 }
 
 #[test]
+fn an_import_of_another_program_leaves_the_selection_and_its_line_where_they_are() {
+    for downs in [0, 3] {
+        let mut counter = counter(500);
+        for _ in 0..downs {
+            counter.keys("Down");
+        }
+        let line = |counter: &Counter| counter.model.table.place().unwrap() - counter.model.table.top;
+        let (selected, before) = (counter.selected(), line(&counter));
+        let content = counter.desk.rows[0].sale.content.clone();
+        for _ in 0..390 {
+            counter.desk.insert(content.clone(), UtcMillis(1));
+        }
+        counter.tell(Msg::Answer(Answer::Changed));
+        counter.wait(200);
+        assert_eq!((counter.selected(), line(&counter)), (selected, before));
+        assert!(counter.text().contains("390 new sales above"), "{}", counter.text());
+    }
+}
+
+#[test]
 fn new_sales_are_announced_while_the_table_is_scrolled_away() {
     let mut counter = counter(500);
     counter.keys("PgDn PgDn");
@@ -56,7 +76,12 @@ fn new_sales_are_announced_while_the_table_is_scrolled_away() {
         "{}",
         counter.text()
     );
-    counter.keys("Home");
+    counter.keys("f Right Enter");
+    assert!(
+        !counter.text().contains("new sales above"),
+        "not among those of a filter"
+    );
+    counter.keys("x Home");
     assert_eq!(counter.selected(), Some(502));
     assert!(!counter.text().contains("new sales above"));
 }
@@ -125,6 +150,28 @@ fn leaving_the_search_puts_back_what_was_shown() {
     counter.keys("Esc");
     assert_eq!(counter.model.table.shown(), crate::domain::read::Filter::default());
     assert!(!counter.model.table.rows.is_empty());
+}
+
+#[test]
+fn leaving_the_search_selects_the_sale_from_before_on_its_line() {
+    let mut counter = counter(400);
+    for _ in 0..100 {
+        counter.keys("Down");
+    }
+    counter.keys("Up Up");
+    let place = |counter: &Counter| {
+        let table = &counter.model.table;
+        (counter.selected(), table.place().unwrap() - table.top)
+    };
+    let before = place(&counter);
+    counter.keys("/");
+    counter.type_text("pens");
+    counter.keys("Down Down");
+    assert_ne!(place(&counter).0, before.0);
+    counter.keys("Esc");
+    assert_eq!(place(&counter), before);
+    counter.keys("/ Down Esc");
+    assert_eq!(place(&counter), before, "and where nothing was typed");
 }
 
 #[test]

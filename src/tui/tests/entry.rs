@@ -58,6 +58,35 @@ fn a_sale_is_entered_with_enter_from_field_to_field() {
 }
 
 #[test]
+fn another_product_brings_its_own_cost_and_a_typed_one_stays() {
+    let mut counter = counter();
+    let choose = |counter: &mut Counter, product: &str| {
+        counter.keys("Ctrl+U");
+        counter.type_text(product);
+        counter.keys("Enter");
+    };
+    counter.keys("a");
+    choose(&mut counter, "PENS");
+    assert_eq!(counter.form().draft().cost, "2.19");
+    counter.keys("Shift+Tab");
+    choose(&mut counter, "PAPER");
+    assert_eq!(counter.form().draft().cost, "12.95");
+    counter.keys("Tab");
+    counter.type_text("3");
+    counter.keys("Shift+Tab Shift+Tab");
+    choose(&mut counter, "PENS");
+    assert_eq!(counter.form().draft().cost, "3");
+    counter.keys("Ctrl+X Ctrl+R Shift+Tab");
+    assert_eq!(counter.form().draft().cost, "12.95");
+    choose(&mut counter, "PENS");
+    assert_eq!(
+        counter.form().draft().cost,
+        "2.19",
+        "the last sale's cost was nobody's choice"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said_in_words_and_nothing_is_saved() {
     let mut counter = counter();
     counter.keys("a");
@@ -112,7 +141,7 @@ fn leaving_keeps_the_draft_and_it_is_taken_up_again() {
     counter.type_text("3");
     counter.keys("Esc");
     assert!(counter.model.layers.is_empty());
-    let kept = counter.desk.draft.clone().expect("the draft is kept");
+    let kept = counter.desk.draft().expect("the draft is kept");
     assert_eq!((kept.0.product.as_str(), kept.0.qty.as_str()), ("LAMP", "3"));
     counter.keys("a");
     assert_eq!(counter.form().draft(), kept.0);
@@ -124,40 +153,75 @@ fn the_draft_is_kept_while_one_types() {
     counter.keys("a");
     counter.type_text("LAMP");
     counter.wait(300);
-    assert_eq!(counter.desk.draft.as_ref().unwrap().0.product, "LAMP");
+    assert_eq!(counter.desk.draft().unwrap().0.product, "LAMP");
     counter.keys("Ctrl+X");
     counter.wait(300);
-    assert_eq!(counter.desk.draft, None, "an empty form has no draft");
+    assert_eq!(counter.desk.draft(), None, "an empty form has no draft");
+}
+
+/// What a dead screen has left.
+fn left(product: &str, editing: Option<i64>) -> KeptDraft {
+    KeptDraft {
+        screen: "dead".into(),
+        no: 1,
+        draft: Draft {
+            product: product.into(),
+            ..Draft::default()
+        },
+        editing: editing.map(|number| (super::fake::id(number), Revision::FIRST)),
+        at: super::wall("2026-11-22 13:55"),
+    }
 }
 
 #[test]
-fn no_other_form_pushes_a_draft_out() {
+fn an_edit_goes_before_a_half_typed_sale_and_neither_is_lost() {
     let mut counter = counter();
-    counter.keys("e");
-    counter.type_text("X");
+    counter.keys("a");
+    counter.type_text("LAMP");
+    counter.keys("Esc Down e");
+    assert_eq!(counter.form().editing().map(|(of, _)| of.get()), Some(19));
+    counter.keys("Tab");
+    counter.type_text("7");
     counter.keys("Esc");
-    let kept = counter.desk.draft.clone().unwrap();
-    for other in ["a", ".", "e"] {
-        counter.keys("Down");
-        counter.keys(other);
-        assert_eq!((counter.form().draft(), counter.form().editing()), kept.clone());
-        counter.keys("Esc");
-        assert_eq!(counter.desk.draft.clone().unwrap(), kept);
-    }
+    assert_eq!(counter.notice(), "The edit is kept: e on sale 19 takes it up again.");
+    let products = |counter: &Counter| {
+        let mut products: Vec<_> = counter
+            .desk
+            .drafts
+            .iter()
+            .map(|kept| kept.draft.product.clone())
+            .collect();
+        products.sort();
+        products
+    };
+    let both = products(&counter);
+    assert_eq!(both.len(), 2, "each is kept: {both:?}");
+    counter.keys("Up e");
+    assert_eq!(
+        counter.form().editing().map(|(of, _)| of.get()),
+        Some(20),
+        "another edit"
+    );
+    counter.keys("Esc .");
+    assert!(counter.form().draft().product != "LAMP", "and the last sale once more");
+    counter.keys("Ctrl+X Esc");
+    assert_eq!(products(&counter), both);
+    counter.keys("Down e");
+    assert_eq!(counter.form().draft().qty, "7", "the edit is taken up on its sale");
+    counter.keys("Ctrl+S");
+    assert_eq!(counter.desk.row(super::fake::id(19)).unwrap().sale.content.qty, 7);
+    assert_eq!(products(&counter), ["LAMP"]);
+    counter.keys("a");
+    assert_eq!(counter.form().draft().product, "LAMP");
+    counter.keys("1 Tab 2 Ctrl+S");
+    assert_eq!(counter.desk.rows.last().unwrap().sale.content.product, "LAMP");
+    assert!(counter.desk.drafts.is_empty());
 }
 
 #[test]
 fn a_dead_screens_draft_is_offered() {
     let mut desk = FakeDesk::with_sales(3);
-    desk.left_draft = Some(KeptDraft {
-        screen: "dead".into(),
-        draft: Draft {
-            product: "LAMP".into(),
-            ..Draft::default()
-        },
-        editing: None,
-        at: super::wall("2026-11-22 13:55"),
-    });
+    desk.left = vec![left("LAMP", None)];
     let mut counter = Counter::open(desk, (100, 28));
     assert_eq!(
         counter.notice(),
@@ -166,7 +230,30 @@ fn a_dead_screens_draft_is_offered() {
     counter.keys("a");
     assert_eq!(counter.form().draft().product, "LAMP");
     counter.keys("Esc");
-    assert_eq!(counter.desk.draft.clone().unwrap().0.product, "LAMP");
+    assert_eq!(counter.desk.draft().unwrap().0.product, "LAMP");
+}
+
+#[test]
+fn all_drafts_of_a_dead_screen_are_offered_each_to_its_key() {
+    let mut desk = FakeDesk::with_sales(3);
+    desk.left = vec![left("LAMP", None), left("SOAP", Some(3))];
+    let mut counter = Counter::open(desk, (100, 28));
+    assert_eq!(
+        counter.notice(),
+        "2 drafts are waiting: a takes up the last new sale, e on its sale an edit."
+    );
+    counter.keys("e");
+    assert_eq!(counter.form().draft().product, "SOAP");
+    counter.keys("Esc a");
+    assert_eq!(counter.form().draft().product, "LAMP");
+    let mut desk = FakeDesk::with_sales(3);
+    desk.left = vec![left("SOAP", Some(2))];
+    let counter = Counter::open(desk, (100, 28));
+    assert!(
+        counter
+            .notice()
+            .starts_with("An edit of sale 2 of 2026-11-22 13:55 is waiting")
+    );
 }
 
 #[test]
@@ -176,7 +263,7 @@ fn quitting_keeps_what_is_typed() {
     counter.type_text("LAM");
     counter.keys("Ctrl+Q");
     assert!(counter.model.quitting);
-    assert_eq!(counter.desk.draft.clone().unwrap().0.product, "LAM");
+    assert_eq!(counter.desk.draft().unwrap().0.product, "LAM");
 }
 
 #[test]
@@ -185,7 +272,7 @@ fn a_hang_up_in_the_middle_of_a_word_keeps_the_word() {
     counter.keys("a");
     counter.type_text("LAMP");
     counter.tell(Msg::Leave);
-    assert_eq!(counter.desk.draft.clone().unwrap().0.product, "LAMP");
+    assert_eq!(counter.desk.draft().unwrap().0.product, "LAMP");
 }
 
 #[test]
@@ -215,13 +302,13 @@ fn a_failed_save_keeps_the_form_and_its_draft() {
     counter.type_text("1");
     counter.desk.broken = true;
     counter.keys("Ctrl+S");
-    assert_eq!(counter.notice(), "The database would not: the disk is full");
+    assert_eq!(counter.notice(), "The database would not: the disk is full.");
     assert_eq!(counter.form().draft().product, "PENS");
     counter.desk.broken = false;
     counter.wait(300);
-    assert_eq!(counter.desk.draft.clone().unwrap().0.product, "PENS");
+    assert_eq!(counter.desk.draft().unwrap().0.product, "PENS");
     counter.keys("Ctrl+S");
-    assert_eq!((counter.desk.rows.len(), counter.desk.draft.clone()), (21, None));
+    assert_eq!((counter.desk.rows.len(), counter.desk.draft()), (21, None));
 }
 
 #[test]
@@ -244,7 +331,7 @@ fn an_edit_of_a_sale_that_has_moved_on_is_refused_and_shows_the_difference() {
 fn a_void_is_asked_about_by_name() {
     let mut counter = counter();
     counter.keys("d");
-    assert!(counter.text().contains("y Void sale 20"));
+    assert!(counter.text().contains("y Void sale 20") && counter.text().contains("y Void it"));
     counter.keys("Enter Space Esc");
     assert!(!counter.asked.iter().any(|cmd| matches!(cmd, Cmd::Void { .. })));
     counter.keys("d y");
@@ -386,32 +473,113 @@ fn a_date_typed_the_french_way_is_understood() {
 
 #[test]
 fn a_draft_that_arrives_while_one_types_waits_below() {
-    let mut desk = FakeDesk::with_sales(3);
-    desk.left_draft = Some(KeptDraft {
-        screen: "dead".into(),
-        draft: Draft {
-            product: "LAMP".into(),
-            ..Draft::default()
-        },
-        editing: None,
-        at: super::wall("2026-11-22 13:55"),
-    });
     let mut counter = Counter::open(FakeDesk::with_sales(3), (100, 28));
     counter.keys("a");
     counter.type_text("SOAP");
-    counter.desk.left_draft = desk.left_draft;
-    let answers = counter.desk.execute(Cmd::AdoptDraft, UtcMillis(0));
+    counter.desk.left = vec![left("LAMP", None)];
+    let answers = counter.desk.execute(Cmd::AdoptDrafts, UtcMillis(0));
     for answer in answers {
         counter.tell(Msg::Answer(answer));
     }
     counter.keys("Tab 1 Tab 2 Ctrl+S");
     assert_eq!(counter.desk.rows.last().unwrap().sale.content.product, "SOAP");
-    counter.wait(300);
     assert_eq!(
-        counter.desk.draft.clone().unwrap().0.product,
+        counter.desk.draft().unwrap().0.product,
         "LAMP",
-        "what still waits is kept"
+        "what waits is still kept"
     );
     counter.keys("Esc a");
     assert_eq!(counter.form().draft().product, "LAMP");
+}
+
+/// A form whose sale is being saved, by a database that doesn't answer yet.
+fn saving() -> Counter {
+    let mut counter = counter();
+    counter.keys("a");
+    counter.type_text("PENS");
+    counter.keys("Enter 1");
+    counter.wait(300);
+    counter.prompt = false;
+    counter.keys("Ctrl+S");
+    assert!(counter.form().saving);
+    counter
+}
+
+fn kept_products(counter: &Counter) -> Vec<String> {
+    counter
+        .desk
+        .drafts
+        .iter()
+        .map(|kept| kept.draft.product.clone())
+        .collect()
+}
+
+#[test]
+fn what_works_everywhere_works_while_a_sale_is_being_saved() {
+    let mut counter = saving();
+    counter.keys("F1");
+    assert_eq!(counter.model.context(), Context::Help);
+    counter.keys("Esc Ctrl+Z");
+    assert!(counter.waiting.contains(&Cmd::Suspend));
+    counter.keys("Ctrl+C");
+    assert!(counter.model.quitting);
+}
+
+#[test]
+fn leaving_while_a_sale_is_being_saved_keeps_it_only_if_saving_fails_and_what_was_typed_meanwhile() {
+    for fails in [true, false] {
+        let mut counter = saving();
+        counter.type_text("SOAP");
+        counter.keys("Ctrl+C");
+        counter.desk.broken = fails;
+        for cmd in std::mem::take(&mut counter.waiting) {
+            counter.desk.execute(cmd, UtcMillis(0));
+            counter.desk.broken = false;
+        }
+        let sales = counter.desk.rows.len();
+        let kept = kept_products(&counter);
+        if fails {
+            assert_eq!((sales, kept), (20, vec!["PENS".to_owned(), "SOAP".to_owned()]));
+        } else {
+            assert_eq!((sales, kept), (21, vec!["SOAP".to_owned()]));
+        }
+    }
+}
+
+#[test]
+fn what_is_typed_while_saving_fails_waits_as_a_draft() {
+    let mut counter = saving();
+    counter.type_text("SOAP");
+    counter.keys("Tab 3");
+    counter.desk.broken = true;
+    let save = counter
+        .waiting
+        .iter()
+        .position(|cmd| matches!(cmd, Cmd::SaveSale { .. }))
+        .unwrap();
+    let save = counter.waiting.remove(save);
+    let answers = counter.desk.execute(save, UtcMillis(0));
+    counter.desk.broken = false;
+    counter.prompt = true;
+    for answer in answers {
+        counter.tell(Msg::Answer(answer));
+    }
+    let said = counter.notice();
+    assert!(
+        said.contains("the disk is full") && said.ends_with("What was typed meanwhile waits as a draft."),
+        "{said}"
+    );
+    assert_eq!(counter.form().draft().product, "PENS");
+    counter.keys("Ctrl+S Esc a");
+    let draft = counter.form().draft();
+    assert_eq!((draft.product.as_str(), draft.qty.as_str()), ("SOAP", "3"));
+}
+
+#[test]
+fn what_is_typed_beyond_all_measure_while_a_sale_is_being_saved_is_refused_aloud() {
+    let mut counter = saving();
+    counter.type_text(&"x".repeat(256));
+    assert_eq!(counter.notice(), "");
+    counter.type_text("x");
+    assert!(counter.notice().starts_with("Saving takes long"));
 }

@@ -15,7 +15,7 @@ use crate::domain::read::{
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::sync_state::{Refusal, SyncKind, SyncState};
 use crate::domain::time::{UtcMillis, parse_wall};
-use crate::tui::desk::{Answer, ChangeProblem, Cmd};
+use crate::tui::desk::{Answer, ChangeProblem, Cmd, MAX_PRODUCTS};
 
 pub(super) fn id(number: i64) -> SaleId {
     SaleId::new(number).unwrap()
@@ -28,11 +28,18 @@ pub(super) struct FakeDesk {
     pub(super) older: Vec<Sale>,
     pub(super) log: Vec<LogLine>,
     pub(super) codes: Vec<ProductCode>,
-    pub(super) draft: Option<(Draft, Option<(SaleId, Revision)>)>,
-    pub(super) left_draft: Option<KeptDraft>,
+    /// What is kept of this screen, the last one kept at the end.
+    pub(super) drafts: Vec<KeptDraft>,
+    /// What a dead screen has left.
+    pub(super) left: Vec<KeptDraft>,
+    pub(super) unsaved: Option<i64>,
     pub(super) at_hq: Option<Sale>,
     pub(super) line: LineState,
     pub(super) broken: bool,
+    /// By how much HQ's clock is ahead.
+    pub(super) skew_ms: i64,
+    /// Products that complete what is typed, beside the few that are sold here.
+    pub(super) more_products: Vec<KnownProduct>,
 }
 
 const PRODUCTS: [(&str, &str, u32, &str); 6] = [
@@ -139,6 +146,26 @@ impl FakeDesk {
         Ok(Box::new(sale))
     }
 
+    fn keep_draft(&mut self, no: i64, draft: Draft, editing: Option<(SaleId, Revision)>) {
+        self.drop_draft(no);
+        self.drafts.push(KeptDraft {
+            screen: "mine".into(),
+            no,
+            draft,
+            editing,
+            at: UtcMillis(0),
+        });
+    }
+
+    fn drop_draft(&mut self, no: i64) {
+        self.drafts.retain(|kept| kept.no != no);
+    }
+
+    /// What was kept last.
+    pub(super) fn draft(&self) -> Option<(Draft, Option<(SaleId, Revision)>)> {
+        self.drafts.last().map(|kept| (kept.draft.clone(), kept.editing))
+    }
+
     pub(super) fn execute(&mut self, cmd: Cmd, now: UtcMillis) -> Vec<Answer> {
         let broken = || "the disk is full".to_owned();
         let answer = match cmd {
@@ -161,7 +188,7 @@ impl FakeDesk {
             }
             Cmd::LoadStory(id) => Answer::Story(id, self.story(id)),
             Cmd::LoadProducts(typed) => {
-                let products = products(&typed);
+                let products = self.products(&typed);
                 Answer::Products(typed, products)
             }
             Cmd::FindCode(code) => {
@@ -190,17 +217,18 @@ impl FakeDesk {
                         .collect(),
                 }
             }
-            Cmd::SaveSale { .. } | Cmd::SaveEdit { .. } if self.broken => {
+            Cmd::SaveSale { no, .. } | Cmd::SaveEdit { no, .. } if self.broken => {
+                self.unsaved = Some(no);
                 Answer::Saved(Err(ChangeProblem::Database(broken())))
             }
-            Cmd::SaveSale { content } => {
-                self.draft = None;
+            Cmd::SaveSale { no, content } => {
+                self.drop_draft(no);
                 Answer::Saved(Ok(Box::new(self.insert(content, now))))
             }
-            Cmd::SaveEdit { id, from, content } => {
+            Cmd::SaveEdit { no, id, from, content } => {
                 let result = self.change(id, from, now, |sale| sale.content = content);
                 if result.is_ok() {
-                    self.draft = None;
+                    self.drop_draft(no);
                 }
                 Answer::Saved(result)
             }
@@ -217,24 +245,37 @@ impl FakeDesk {
                 row.sync = SyncState::Pending { tries: 0 };
                 Answer::Resolved(id, Ok(Box::new(row.sale.clone())))
             }
+            Cmd::KeepUnsaved { no, .. } if self.unsaved != Some(no) => Answer::DraftKept(Ok(())),
             Cmd::KeepDraft { .. } if self.broken => Answer::DraftKept(Err(broken())),
-            Cmd::KeepDraft { draft, editing } => {
-                self.draft = Some((draft, editing));
+            Cmd::KeepDraft { no, draft, editing } | Cmd::KeepUnsaved { no, draft, editing } => {
+                self.keep_draft(no, draft, editing);
                 Answer::DraftKept(Ok(()))
             }
-            Cmd::DropDraft => {
-                self.draft = None;
+            Cmd::DropDraft(no) => {
+                self.drop_draft(no);
                 Answer::DraftKept(Ok(()))
             }
-            Cmd::AdoptDraft => {
-                let left = self.left_draft.take();
-                self.draft = left.as_ref().map(|left| (left.draft.clone(), left.editing));
-                Answer::Draft(left.map(Box::new))
+            Cmd::AdoptDrafts => {
+                let mut left = std::mem::take(&mut self.left);
+                (1..).zip(&mut left).for_each(|(taken, kept)| kept.no = -taken);
+                self.drafts.extend(left.iter().cloned());
+                Answer::Drafts(left)
             }
             Cmd::Suspend => Answer::Suspended,
             Cmd::SyncNow | Cmd::Resume => return Vec::new(),
         };
         vec![answer]
+    }
+
+    fn products(&self, typed: &str) -> Vec<KnownProduct> {
+        let typed = typed.trim().to_uppercase();
+        let sold = PRODUCTS.iter().map(|(name, cost, ..)| KnownProduct {
+            name: (*name).into(),
+            last_cost: Money::parse(cost).unwrap(),
+        });
+        let known = sold.chain(self.more_products.iter().cloned());
+        let most = usize::try_from(MAX_PRODUCTS).unwrap();
+        known.filter(|known| known.name.contains(&typed)).take(most).collect()
     }
 
     fn retry_all(&mut self, filter: &Filter) -> u64 {
@@ -268,7 +309,7 @@ impl FakeDesk {
             store: None,
             last_receipt_at: None,
             last_heard_at: Some(UtcMillis(now.0 - 2_000)),
-            skew_ms: 0,
+            skew_ms: self.skew_ms,
             worker: Some(WorkerStamp {
                 at: now,
                 pid: 42,
@@ -387,19 +428,6 @@ fn totals<'a>(rows: impl Iterator<Item = &'a SaleRow>) -> Totals {
         }
         totals
     })
-}
-
-fn products(typed: &str) -> Vec<KnownProduct> {
-    let typed = typed.trim().to_uppercase();
-    let known = |(name, cost, ..): &(&str, &str, u32, &str)| KnownProduct {
-        name: (*name).into(),
-        last_cost: Money::parse(cost).unwrap(),
-    };
-    PRODUCTS
-        .iter()
-        .filter(|(name, ..)| name.contains(&typed))
-        .map(known)
-        .collect()
 }
 
 /// The refusal that a date far ahead gets.

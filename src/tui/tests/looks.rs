@@ -268,7 +268,8 @@ fn the_screen_speaks_french_throughout() {
 
 #[test]
 fn the_light_theme_differs_in_colours_only() {
-    for (_, keys) in SCREENS {
+    let mut shown = String::new();
+    for (name, keys) in SCREENS {
         let light = opened(
             keys,
             (80, 24),
@@ -286,7 +287,9 @@ fn the_light_theme_differs_in_colours_only() {
             },
         );
         assert_eq!(light.text(), dark.text());
+        writeln!(shown, "==== {name}\n{}", with_styles(&light.draw(), false)).unwrap();
     }
+    insta::assert_snapshot!("light", shown);
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! Properties under random hands: whatever is pressed, whatever arrives, at whatever size, the selection is a sale's, nothing typed is lost, nothing is saved by itself, nothing panics.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::fake::{FakeDesk, id, too_far_ahead};
 use super::{Counter, draw};
+use crate::domain::draft::Draft;
 use crate::domain::sync_state::SyncState;
 use crate::domain::time::UtcMillis;
 use crate::tui::desk::{Answer, Cmd};
 use crate::tui::key::{Code, Input, Press};
 use crate::tui::model::Msg;
+use crate::tui::model::drafts::Waiting;
 use crate::tui::model::layers::Layer;
 use crate::tui::model::table::MAX_WINDOW;
 
@@ -21,6 +25,8 @@ enum Step {
     Resize(u16, u16),
     /// Somebody sells at another screen.
     Arrival,
+    /// Another program imports so many sales at once.
+    Import(u32),
     /// HQ has a sale.
     Ack(i64),
     Refusal(i64),
@@ -58,6 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u16..260, 0_u16..90).prop_map(|(x, y)| Step::Click(x, y)),
         2 => (1_u16..=120, 1_u16..=40).prop_map(|(width, height)| Step::Resize(width, height)),
         2 => Just(Step::Arrival),
+        1 => (1_u32..=500).prop_map(Step::Import),
         2 => (1_i64..200).prop_map(Step::Ack),
         1 => (1_i64..200).prop_map(Step::Refusal),
         6 => Just(Step::Answer),
@@ -72,16 +79,21 @@ impl Counter {
             Step::Paste(text) => self.tell(Msg::Input(Input::Paste(text))),
             Step::Click(x, y) => self.tell(Msg::Input(Input::Click { x, y })),
             Step::Resize(width, height) => self.tell(Msg::Resized(ratatui::layout::Size { width, height })),
-            Step::Arrival => {
-                let content = self.desk.rows[0].sale.content.clone();
-                self.desk.insert(content, UtcMillis(5));
-                self.tell(Msg::Answer(Answer::Changed));
-            }
+            Step::Arrival => self.import(1),
+            Step::Import(sales) => self.import(sales),
             Step::Ack(number) => self.settle(number, SyncState::Acked),
             Step::Refusal(number) => self.settle(number, too_far_ahead()),
             Step::Answer => self.answer(),
             Step::Wait(millis) => self.wait(millis),
         }
+    }
+
+    fn import(&mut self, sales: u32) {
+        for _ in 0..sales {
+            let content = self.desk.rows[0].sale.content.clone();
+            self.desk.insert(content, UtcMillis(5));
+        }
+        self.tell(Msg::Answer(Answer::Changed));
     }
 
     fn settle(&mut self, number: i64, sync: SyncState) {
@@ -91,14 +103,14 @@ impl Counter {
         }
     }
 
-    /// What has been typed into a form that is open or waits to be taken up.
-    fn typed(&self) -> Option<crate::domain::draft::Draft> {
+    /// What has been typed into a form that is open or waits to be taken up, by the drafts' numbers.
+    fn typed(&self) -> BTreeMap<i64, Draft> {
         let form = self.model.layers.iter().find_map(|layer| match layer {
-            Layer::Form(form) if !form.is_untouched() => Some(form.draft()),
+            Layer::Form(form) => Waiting::of(form),
             _ => None,
         });
-        form.or_else(|| self.model.drafts.waiting.last().map(|waiting| waiting.draft.clone()))
-            .filter(|draft| !draft.is_empty())
+        let waiting = self.model.drafts.waiting.iter().cloned();
+        waiting.chain(form).map(|left| (left.no, left.draft)).collect()
     }
 
     fn check(&self) {
@@ -153,17 +165,21 @@ proptest! {
         let typed = counter.typed();
         counter.tell(Msg::Leave);
         counter.answer();
-        let kept = counter.desk.draft.clone().map(|(draft, _)| draft);
+        let kept: BTreeMap<_, _> = counter.desk.drafts.iter().map(|kept| (kept.no, kept.draft.clone())).collect();
         prop_assert_eq!(kept, typed);
     }
 
     #[test]
     fn arrivals_and_acks_never_move_the_selection(
         downs in 0_usize..100,
-        steps in prop::collection::vec(prop_oneof![Just(Step::Arrival), (1_i64..200).prop_map(Step::Ack), Just(Step::Answer)], 1..60),
+        steps in prop::collection::vec(prop_oneof![Just(Step::Arrival), Just(Step::Import(500)), (1_i64..200).prop_map(Step::Ack), Just(Step::Answer)], 1..60),
+        orders in 0_usize..5,
         prompt in any::<bool>(),
     ) {
         let mut counter = Counter::open(FakeDesk::with_sales(150), (80, 24));
+        for _ in 0..orders {
+            counter.keys("o");
+        }
         for _ in 0..downs {
             counter.keys("Down");
         }
@@ -171,8 +187,11 @@ proptest! {
         counter.prompt = prompt;
         for step in steps {
             counter.take_step(step);
+            counter.wait(200);
             prop_assert_eq!(counter.selected(), selected);
         }
+        counter.answer();
+        prop_assert!(counter.model.table.place().is_some(), "and it is in the window");
     }
 
     #[test]
@@ -186,6 +205,28 @@ proptest! {
         let changes = |cmd: &Cmd| matches!(cmd, Cmd::SaveSale { .. } | Cmd::SaveEdit { .. } | Cmd::Void { .. } | Cmd::Resolve { .. });
         prop_assert!(!counter.asked.iter().any(changes));
         prop_assert!(!counter.model.quitting);
+    }
+
+    #[test]
+    fn every_pane_is_read_to_its_end(
+        size in prop::sample::select(vec![(40_u16, 10_u16), (40, 12), (60, 20), (100, 28)]),
+        opening in prop::sample::select(vec!["Enter", "c", "?", "t", "l"]),
+        french in any::<bool>(),
+    ) {
+        let mut desk = FakeDesk::with_sales(30);
+        let held = crate::domain::ids::Revision::new(2).unwrap();
+        desk.set_sync(30, SyncState::Conflict { held });
+        desk.rows[29].sale.content.product = "RED WOOLLY HOTTIE WHITE HEART OF THE NORTH WITH A HANDLE".into();
+        desk.at_hq = Some(desk.rows[0].sale.clone());
+        let text = crate::text::Text::named(if french { "fr" } else { "en" }).unwrap();
+        let settings = crate::tui::model::Settings { text, ..super::settings() };
+        let mut counter = Counter::with(settings, desk, size);
+        counter.keys(opening);
+        for _ in 0..60 {
+            counter.keys("Down");
+        }
+        let shown = counter.text();
+        prop_assert!(!shown.contains(" more below") && !shown.contains("plus bas"), "{}", shown);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use super::fake::{FakeDesk, id};
 use super::wall;
 use crate::domain::event::LogEvent;
+use crate::domain::money::Money;
+use crate::domain::read::KnownProduct;
 use crate::domain::sync_state::SyncState;
 use crate::domain::time::{Tick, UtcMillis};
 use crate::tui::ansi::Ansi;
@@ -287,6 +289,55 @@ fn a_frame_is_as_small_as_its_change() {
     });
 }
 
+/// Products as a shop has them: many of them begin alike.
+fn many_products() -> Vec<KnownProduct> {
+    let colours = ["RED", "RED RETROSPOT", "RED SPOTTY", "PINK", "WHITE"];
+    let things = [
+        "CHILDRENS UMBRELLA",
+        "CHARLOTTE BAG LARGE",
+        "LUNCH BOX WITH CUTLERY",
+        "WOOLLY HOTTIE WHITE HEART",
+        "JUMBO SHOPPER VINTAGE",
+    ];
+    let named = colours
+        .iter()
+        .flat_map(|colour| things.map(|thing| format!("{colour} {thing}")));
+    let known = |(name, cents): (String, i64)| KnownProduct {
+        name,
+        last_cost: Money::parse(&format!("{}.{:02}", cents / 7, cents % 100)).unwrap(),
+    };
+    named.zip((101..).step_by(37)).map(known).collect()
+}
+
+/// The README tells these bounds: what brings other rows costs what the rows cost.
+#[test]
+fn a_key_that_brings_other_completions_or_rows_costs_no_more_than_they_do() {
+    play((80, 24), false, async |rig| {
+        rig.work.desk.borrow_mut().more_products = many_products();
+        rig.settle(500).await;
+        let mut largest = Vec::new();
+        for (opening, typed) in [("a", "red"), ("/", "pen")] {
+            rig.type_bytes(opening.as_bytes()).await;
+            rig.settle(500).await;
+            for key in typed.chars() {
+                rig.frames();
+                rig.type_bytes(key.to_string().as_bytes()).await;
+                rig.settle(200).await;
+                largest.push(rig.frames().iter().map(Vec::len).sum::<usize>());
+            }
+            rig.type_bytes(b"\x1b").await;
+            rig.settle(500).await;
+        }
+        assert!(
+            largest[..3].iter().all(|bytes| *bytes <= 600),
+            "completions: {largest:?}"
+        );
+        assert!(largest[3..].iter().all(|bytes| *bytes <= 1_200), "rows: {largest:?}");
+        rig.type_bytes(b"q").await;
+        rig
+    });
+}
+
 #[test]
 fn an_idle_screen_draws_once_a_minute() {
     play((80, 24), false, async |rig| {
@@ -390,7 +441,7 @@ fn a_slow_disk_delays_no_key() {
         *rig.work.goes_on.borrow_mut() = true;
         rig.work.works_again.notify_one();
         rig.settle(1_000).await;
-        assert_eq!(rig.work.desk.borrow().draft.as_ref().unwrap().0.product, "SOAP");
+        assert_eq!(rig.work.desk.borrow().draft().unwrap().0.product, "SOAP");
         rig.type_bytes(b"\x11").await;
         rig
     });
@@ -430,7 +481,7 @@ fn a_hang_up_ends_at_once_and_keeps_what_is_typed() {
     });
     assert_eq!(ending, Ending::HungUp);
     assert_eq!(
-        rig.work.desk.borrow().draft.as_ref().unwrap().0.product,
+        rig.work.desk.borrow().draft().unwrap().0.product,
         "SOAP",
         "a key behind the signal is not waited for"
     );
@@ -445,7 +496,7 @@ fn a_terminal_that_is_gone_is_a_hang_up() {
         rig
     });
     assert_eq!(ending, Ending::HungUp);
-    assert_eq!(rig.work.desk.borrow().draft.as_ref().unwrap().0.product, "SOAP");
+    assert_eq!(rig.work.desk.borrow().draft().unwrap().0.product, "SOAP");
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Model {
             Answer::Resolved(id, result) => self.on_changed(id, result, Key::NoticeResolved),
             Answer::Retried(result) => self.on_retried(result),
             Answer::DraftKept(result) => self.on_draft_kept(result),
-            Answer::Draft(draft) => self.on_draft(draft),
+            Answer::Drafts(drafts) => self.on_drafts(drafts),
             Answer::Worker(place) => self.board.worker = Some(place),
             Answer::DataUsed(used) => self.board.data_used = used,
             Answer::Suspended => {
@@ -150,23 +150,34 @@ impl Model {
         self.complain(self.settings.text.say(Key::NoticeDatabase, &[("why", why.into())]));
     }
 
-    /// A dead screen's draft is offered, not forced upon anybody: it waits below what is typed here meanwhile.
-    fn on_draft(&mut self, draft: Option<Box<KeptDraft>>) {
-        let Some(draft) = draft else { return };
-        self.drafts.kept = true;
-        let at = self.settings.text.moment((self.settings.local)(draft.at));
-        let waiting = Waiting {
-            draft: draft.draft,
-            editing: draft.editing,
+    /// A dead screen's drafts are offered, not forced upon anybody: they wait below what is typed here meanwhile.
+    fn on_drafts(&mut self, drafts: Vec<KeptDraft>) {
+        let Some(newest) = drafts.last() else { return };
+        let text = &self.settings.text;
+        let at = text.moment((self.settings.local)(newest.at));
+        let (new, edit) = [Action::NewSale, Action::Edit]
+            .map(|action| self.settings.keymap.key_for(Context::Table, action))
+            .into();
+        let said = match (drafts.len(), newest.editing) {
+            (1, None) => text.say(Key::NoticeDraftOffered, &[("at", (&at).into()), ("key", (&new).into())]),
+            (1, Some((id, _))) => text.fill(
+                Key::NoticeEditOffered,
+                [("at", &*at), ("id", &id.to_string()), ("key", &edit)],
+            ),
+            (count, _) => {
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                let values = [("n", count.into()), ("new", (&new).into()), ("edit", (&edit).into())];
+                text.say(Key::NoticeDraftsOffered, &values)
+            }
         };
-        self.drafts.waiting.insert(0, waiting);
-        let key = self.key_for_new_sale();
-        let values = [("at", &at), ("key", &key)].map(|(slot, value)| (slot, value.into()));
-        self.notify(self.settings.text.say(Key::NoticeDraftOffered, &values));
-    }
-
-    fn key_for_new_sale(&self) -> String {
-        self.settings.keymap.key_for(Context::Table, Action::NewSale)
+        let waiting = drafts.into_iter().map(|kept| Waiting {
+            no: kept.no,
+            draft: kept.draft,
+            editing: kept.editing,
+            scanned: false,
+        });
+        self.drafts.waiting.splice(0..0, waiting);
+        self.notify(said);
     }
 
     fn on_trouble(&mut self, question: Question, why: String) {

@@ -1,4 +1,4 @@
-//! What keys do in the table, in the log, and in the two tools that narrow the table: find and filter.
+//! What keys do in the table, and in the two tools that narrow it: find and filter. What they do in the log is in [`super::log`].
 
 use chrono::NaiveDate;
 
@@ -9,7 +9,6 @@ use super::super::model::board::Asking;
 use super::super::model::field::Field;
 use super::super::model::layers::{CHART_DAYS, Confirm, FilterPane, FindBar, Layer, StoryPane, TotalsPane};
 use super::super::model::table::Want;
-use crate::domain::event::Level;
 use crate::domain::ids::SaleId;
 use crate::domain::read::{Filter, SaleRow};
 use crate::domain::sync_state::SyncKind;
@@ -25,7 +24,7 @@ impl Model {
             Action::PageDown => self.step(page),
             Action::Home => self.want(Want::Top),
             Action::End => self.want(Want::Bottom),
-            Action::NewSale => self.open_new(None),
+            Action::NewSale => self.open_new(),
             Action::RepeatSale => self.send(Cmd::LoadLastSale),
             Action::Find => self.open_find(),
             Action::Filter => {
@@ -44,20 +43,19 @@ impl Model {
             Action::RetryAll => self.send(Cmd::RetryAll(self.table.shown())),
             Action::SyncNow => {
                 self.send(Cmd::SyncNow);
-                self.notify(self.settings.text.word(Key::NoticeSyncNow).to_owned());
+                self.mention(Key::NoticeSyncNow);
             }
             Action::Log => self.log_focused = true,
             Action::Totals => self.open_totals(),
-            action => self.act_on_selected(action),
+            action => match self.table.selected_row().cloned() {
+                Some(row) => self.act_on(&row, action),
+                None => self.mention(Key::NoticeNoSale),
+            },
         }
     }
 
-    /// What can be done with one sale, in the table and in its story.
-    pub(super) fn act_on_selected(&mut self, action: Action) {
-        let Some(row) = self.table.selected_row().cloned() else {
-            self.notify(self.settings.text.word(Key::NoticeNoSale).to_owned());
-            return;
-        };
+    /// What can be done with one sale: the selected one in the table, the one that is told about in its story.
+    pub(super) fn act_on(&mut self, row: &SaleRow, action: Action) {
         match action {
             Action::Open => {
                 self.layers.push(Layer::Story(StoryPane::of(row.sale.id)));
@@ -65,7 +63,7 @@ impl Model {
             }
             Action::Edit | Action::Void if row.sale.is_void() => self.notify_about(Key::NoticeIsVoid, row.sale.id),
             Action::Edit => self.open_edit(&row.sale),
-            Action::Void => self.confirm_void(&row),
+            Action::Void => self.confirm_void(row),
             Action::Retry if row.sync.kind() == SyncKind::Rejected => self.send(Cmd::Retry(row.sale.id)),
             Action::Retry => self.notify_about(Key::NoticeNotRefused, row.sale.id),
             Action::Resolve if row.sync.kind() == SyncKind::Conflict => {
@@ -73,12 +71,7 @@ impl Model {
                 self.send(Cmd::LoadStory(row.sale.id));
             }
             Action::Resolve => self.notify_about(Key::NoticeNoConflict, row.sale.id),
-            Action::LogOfSale => {
-                self.layers.clear();
-                self.log.follow();
-                self.log.of_sale = Some(row.sale.id);
-                self.log_focused = true;
-            }
+            Action::LogOfSale => self.open_log_of(row.sale.id),
             // Every other action belongs to another place and has no key here.
             _ => {}
         }
@@ -102,7 +95,7 @@ impl Model {
     }
 
     pub(super) fn notify_about(&mut self, key: Key, id: SaleId) {
-        self.notify(self.settings.text.say(key, &[("id", (&id.to_string()).into())]));
+        self.notify(self.settings.text.fill(key, [("id", &id.to_string())]));
     }
 
     fn step(&mut self, by: isize) {
@@ -113,10 +106,10 @@ impl Model {
         self.note_top();
     }
 
-    /// Takes note of what is new while the top of the table is in sight.
+    /// Takes note of what is new while the newest sales are in sight.
     pub(super) fn note_top(&mut self) {
-        if let (true, Some(status)) = (self.table.follows(), &self.board.status) {
-            self.table.seen_highest = status.highest_id;
+        if let (true, Some(newest)) = (self.table.shows_newest(), self.table.rows.first()) {
+            self.table.seen_highest = newest.sale.id.get();
         }
     }
 
@@ -138,10 +131,41 @@ impl Model {
         self.want(selected.map_or(Want::Top, Want::Sale));
     }
 
+    /// Goes to a sale among all sales.
+    pub(super) fn go_to(&mut self, id: SaleId) {
+        self.table.filter = Filter::default();
+        self.table.find.clear();
+        self.table.forget_questions();
+        self.want(Want::Sale(id));
+    }
+
     fn open_find(&mut self) {
         let before = self.table.find.clone();
-        let field = Field::of(before.clone());
-        self.layers.push(Layer::Find(FindBar { field, before }));
+        let place = self.table.place();
+        self.layers.push(Layer::Find(FindBar {
+            field: Field::of(before.clone()),
+            before,
+            selected: self.table.selected,
+            line: place.map_or(0, |place| place.saturating_sub(self.table.top)),
+        }));
+    }
+
+    /// Leaves the search: what was shown before is shown again, and the sale that was selected is selected on its line.
+    fn leave_find(&mut self) {
+        let Some(Layer::Find(bar)) = self.layers.pop() else {
+            return;
+        };
+        let is_as_before = (&self.table.find, self.table.selected) == (&bar.before, bar.selected);
+        if is_as_before {
+            return;
+        }
+        self.table.find = bar.before;
+        self.table.forget_questions();
+        self.table.selected = bar.selected;
+        self.want(match bar.selected {
+            Some(id) => Want::Back { id, line: bar.line },
+            None => Want::Top,
+        });
     }
 
     pub(super) fn act_in_find(&mut self, action: Action) {
@@ -154,19 +178,12 @@ impl Model {
                 };
                 let number = bar.field.text().trim().trim_start_matches('#').parse().ok();
                 if let Some(id) = number.and_then(SaleId::new) {
-                    // A number is a sale's number: go there, among all sales.
-                    self.table.filter = Filter::default();
-                    self.table.find.clear();
-                    self.table.forget_questions();
-                    self.want(Want::Sale(id));
+                    // A number is a sale's number.
+                    self.go_to(id);
                 }
             }
-            Action::Leave => {
-                let Some(Layer::Find(bar)) = self.layers.pop() else {
-                    return;
-                };
-                self.show(self.table.filter.clone(), bar.before);
-            }
+            Action::Leave => self.leave_find(),
+            // Every other action belongs to another place and has no key here.
             _ => {}
         }
     }
@@ -199,15 +216,16 @@ impl Model {
             }
             Action::Discard => *pane = FilterPane::default(),
             Action::Apply => match pane.filter(&self.settings.text) {
-                Some(filter) => {
+                Ok(filter) => {
                     self.layers.pop();
                     self.show(filter, self.table.find.clone());
                 }
-                None => pane.bad_day = true,
+                Err(wrong) => pane.wrong = Some(wrong),
             },
             Action::Leave => {
                 self.layers.pop();
             }
+            // Every other action belongs to another place and has no key here.
             _ => {}
         }
     }
@@ -216,7 +234,7 @@ impl Model {
         let Some(Layer::Filter(pane)) = self.layers.last_mut() else {
             return;
         };
-        pane.bad_day = false;
+        pane.wrong = None;
         match pane.focused_mut() {
             Some(field) => typing(field),
             None => pane.turn_state(true),
@@ -243,60 +261,5 @@ impl Model {
         let selected = self.table.selected_row().map(|row| row.sale.content.date.date());
         let is_old = |day: &NaiveDate| (today - *day).num_days() >= i64::try_from(CHART_DAYS).unwrap_or(0);
         selected.filter(is_old).unwrap_or(today)
-    }
-
-    pub(super) fn act_in_log(&mut self, action: Action) {
-        let height = self.layout().map_or(1, |layout| usize::from(layout.log.height));
-        let page = isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(1);
-        match action {
-            Action::Up => self.log.choose(-1, height),
-            Action::Down => self.log.choose(1, height),
-            Action::PageUp => self.log.choose(-page, height),
-            Action::PageDown => self.log.choose(page, height),
-            Action::End => self.log.choose(isize::MAX, height),
-            Action::Home => self.follow_log(),
-            Action::Follow if self.log.held.is_some() => self.follow_log(),
-            Action::Follow => self.log.hold(),
-            Action::Levels => {
-                self.log.level = match self.log.level {
-                    Level::Info => Level::Warning,
-                    Level::Warning => Level::Problem,
-                    Level::Problem => Level::Info,
-                };
-            }
-            Action::ShowAll => {
-                self.log.level = Level::Info;
-                self.log.of_sale = None;
-            }
-            Action::GoToSale => self.go_to_logged_sale(),
-            Action::Leave => {
-                self.log_focused = false;
-                self.follow_log();
-            }
-            _ => {}
-        }
-    }
-
-    fn follow_log(&mut self) {
-        let missed = self.log.missed;
-        self.log.follow();
-        if missed {
-            self.ask_log();
-        }
-    }
-
-    fn go_to_logged_sale(&mut self) {
-        let place = self.log.chosen_place();
-        let sale = self.log.entries().nth(place).and_then(|entry| entry.event.sale());
-        let Some(id) = sale else {
-            self.notify(self.settings.text.word(Key::NoticeNoOneSale).to_owned());
-            return;
-        };
-        self.log_focused = false;
-        self.follow_log();
-        self.table.filter = Filter::default();
-        self.table.find.clear();
-        self.table.forget_questions();
-        self.want(Want::Sale(id));
     }
 }

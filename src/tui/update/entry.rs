@@ -4,7 +4,7 @@ use super::super::desk::{ChangeProblem, Cmd};
 use super::super::key::{Input, Press};
 use super::super::keymap::{Action, Context};
 use super::super::model::board::Asking;
-use super::super::model::drafts::Waiting;
+use super::super::model::drafts::{MAX_WAITING, Waiting};
 use super::super::model::form::{Form, Purpose};
 use super::super::model::layers::Layer;
 use super::super::model::table::Want;
@@ -25,46 +25,44 @@ impl Model {
         }
     }
 
-    /// Opens the form for a new sale, filled with what is given; a draft that waits goes first, so that it is not pushed out.
-    pub(super) fn open_new(&mut self, filled: Option<Draft>) {
-        if self.take_up_draft() {
-            return;
+    /// Opens the form for a new sale: with the one that was left last, else empty.
+    pub(super) fn open_new(&mut self) {
+        match self.drafts.take_new() {
+            Some(left) => self.take_up(left),
+            None => self.open_form(Form::of(Purpose::New, &Draft::default())),
         }
-        let is_filled = filled.is_some();
-        let mut form = Form::of(Purpose::New, &filled.unwrap_or_default());
-        if is_filled {
-            form.go_to(Field::Qty as usize);
-        }
-        self.layers.push(Layer::Form(Box::new(form)));
         self.take_waiting_scan();
     }
 
+    /// Opens the form for an edit: with the unfinished one of this sale, else with what the sale says. Whatever else was left goes on to wait.
     pub(super) fn open_edit(&mut self, sale: &Sale) {
         self.layers.retain(|layer| !matches!(layer, Layer::Story(_)));
-        if !self.take_up_draft() {
-            let form = Form::edit(sale, &self.settings.text, self.settings.tax_rate);
-            self.layers.push(Layer::Form(Box::new(form)));
+        match self.drafts.take_edit(sale.id) {
+            Some(left) => self.take_up(left),
+            None => self.open_form(Form::edit(sale, &self.settings.text, self.settings.tax_rate)),
         }
     }
 
-    /// Opens the form with the draft that waits, if one does.
-    fn take_up_draft(&mut self) -> bool {
-        let Some(Waiting { draft, editing }) = self.drafts.waiting.pop() else {
-            return false;
-        };
-        let text = &self.settings.text;
-        let (purpose, said) = match editing {
-            None => (Purpose::New, text.word(Key::NoticeDraftTakenUp).to_owned()),
-            Some((id, from)) => {
-                let said = text.say(Key::NoticeEditTakenUp, &[("id", (&id.to_string()).into())]);
-                (Purpose::Edit { id, from }, said)
-            }
-        };
-        let mut form = Form::of(purpose, &draft);
-        form.count_as_typed();
+    /// Opens a form as a draft of its own, unless too many wait: then the last one left comes first.
+    fn open_form(&mut self, mut form: Form) {
+        if self.drafts.waiting.len() >= MAX_WAITING
+            && let Some(left) = self.drafts.waiting.pop()
+        {
+            return self.take_up(left);
+        }
+        form.no = self.drafts.number();
         self.layers.push(Layer::Form(Box::new(form)));
+    }
+
+    /// Goes on with a draft that waited.
+    fn take_up(&mut self, left: Waiting) {
+        let text = &self.settings.text;
+        let said = match left.editing {
+            None => text.word(Key::NoticeDraftTakenUp).to_owned(),
+            Some((id, _)) => text.fill(Key::NoticeEditTakenUp, [("id", &id.to_string())]),
+        };
+        self.layers.push(Layer::Form(Box::new(left.into_form())));
         self.notify(said);
-        true
     }
 
     pub(super) fn act_in_form(&mut self, action: Action) {
@@ -109,11 +107,11 @@ impl Model {
         form.clear();
         self.touch_draft();
         let key = self.settings.keymap.key_for(Context::Form, Action::Undo);
-        self.notify(self.settings.text.say(Key::NoticeCleared, &[("key", (&key).into())]));
+        self.notify(self.settings.text.fill(Key::NoticeCleared, [("key", &key)]));
     }
 
     /// Takes the suggestion that is meant, and looks at what stands in the field with the focus; if that is right, goes to the next one. Tells whether it is.
-    fn leave_field(&mut self, insist: bool) -> bool {
+    pub(super) fn leave_field(&mut self, insist: bool) -> bool {
         if self.accept_suggestion() {
             self.touch_draft();
         }
@@ -127,7 +125,7 @@ impl Model {
     }
 
     /// Goes to a field, whatever stands in the one that is left: it is looked at, and what is wrong is said.
-    fn go_to_field(&mut self, focus: usize) {
+    pub(super) fn go_to_field(&mut self, focus: usize) {
         if self.form().is_some_and(|form| form.focus == focus) {
             return;
         }
@@ -142,7 +140,7 @@ impl Model {
         if form.undo() {
             self.touch_draft();
         } else {
-            self.notify(self.settings.text.word(Key::NoticeNothingToUndo).to_owned());
+            self.mention(Key::NoticeNothingToUndo);
         }
     }
 
@@ -151,16 +149,31 @@ impl Model {
         let Some(Layer::Form(form)) = self.layers.pop() else {
             return;
         };
-        self.drafts.dirty_since = Some(self.now.tick);
-        if !form.is_untouched() && !form.draft().is_empty() {
-            self.drafts.waiting.push(Waiting {
-                draft: form.draft(),
-                editing: form.editing(),
-            });
-            let key = self.settings.keymap.key_for(Context::Table, Action::NewSale);
-            self.notify(self.settings.text.say(Key::NoticeDraftKept, &[("key", (&key).into())]));
+        if !self.leave_draft(&form) {
+            return;
         }
-        self.keep_draft();
+        let action = form.editing().map_or(Action::NewSale, |_| Action::Edit);
+        let key = self.settings.keymap.key_for(Context::Table, action);
+        let text = &self.settings.text;
+        self.notify(match form.editing() {
+            None => text.fill(Key::NoticeDraftKept, [("key", &key)]),
+            Some((id, _)) => text.fill(Key::NoticeEditKept, [("id", &*id.to_string()), ("key", &key)]),
+        });
+    }
+
+    /// Lets what a form says wait, kept as it is now; tells whether it says anything.
+    pub(super) fn leave_draft(&mut self, form: &Form) -> bool {
+        self.drafts.dirty_since = None;
+        let typed = Waiting::of(form);
+        match typed.clone() {
+            Some(typed) => {
+                self.drafts.waiting.push(typed.clone());
+                self.keep(typed);
+            }
+            None if form.is_kept => self.drop_draft(form.no),
+            None => {}
+        }
+        typed.is_some()
     }
 
     pub(super) fn type_in_form(&mut self, press: Press) {
@@ -251,9 +264,7 @@ impl Model {
         };
         form.remember(false);
         form.set(Field::Product, known.name);
-        if form.field(Field::Cost).is_blank() {
-            form.set(Field::Cost, text.typed_money(&known.last_cost.to_string()));
-        }
+        form.bring_cost(text.typed_money(&known.last_cost.to_string()));
         form.suggest_nothing();
         true
     }
@@ -261,7 +272,7 @@ impl Model {
     /// Fills the form from the sale that was entered last; opens it if it isn't open.
     pub(super) fn on_last_sale(&mut self, sale: Option<&Sale>) {
         let Some(sale) = sale else {
-            self.notify(self.settings.text.word(Key::NoticeNoSale).to_owned());
+            self.mention(Key::NoticeNoSale);
             return;
         };
         let draft = Form::like(&sale.content, &self.settings.text);
@@ -274,10 +285,16 @@ impl Model {
                         form.set(name, draft.field(name));
                     }
                 }
+                form.count_cost_as_brought();
                 form.go_to(Field::Qty as usize);
                 self.touch_draft();
             }
-            None if nothing_open => self.open_new(Some(draft)),
+            None if nothing_open => {
+                let mut form = Form::of(Purpose::New, &draft);
+                form.count_cost_as_brought();
+                form.go_to(Field::Qty as usize);
+                self.open_form(form);
+            }
             // Something else was opened meanwhile.
             None => {}
         }
@@ -294,16 +311,17 @@ impl Model {
                     form.go_to(first.field as usize);
                 }
                 form.problems = problems;
-                self.complain(text.word(Key::NoticeNotSaved).to_owned());
+                self.object(Key::NoticeNotSaved);
                 return;
             }
         };
         form.saving = true;
         form.problems.clear();
         form.suggest_nothing();
+        let no = form.no;
         let cmd = match form.purpose {
-            Purpose::New => Cmd::SaveSale { content },
-            Purpose::Edit { id, from } => Cmd::SaveEdit { id, from, content },
+            Purpose::New => Cmd::SaveSale { no, content },
+            Purpose::Edit { id, from } => Cmd::SaveEdit { no, id, from, content },
         };
         // Saving drops the kept draft in the same transaction; keeping it once more would bring it back.
         self.drafts.dirty_since = None;
@@ -311,7 +329,6 @@ impl Model {
     }
 
     pub(super) fn on_saved(&mut self, result: Result<Box<Sale>, ChangeProblem>) {
-        self.scanner.before = None;
         let saved = self
             .layers
             .iter()
@@ -324,27 +341,20 @@ impl Model {
     }
 
     fn after_save(&mut self, place: usize, sale: &Sale) {
-        self.drafts.kept = false;
         let text = &self.settings.text;
-        let values = [
-            ("id", &sale.id.to_string()),
-            ("total", &text.money(sale.content.total())),
-        ];
-        let said = text.say(Key::NoticeSaved, &values.map(|(slot, value)| (slot, value.into())));
+        let (id, total) = (sale.id.to_string(), text.money(sale.content.total()));
+        let said = text.fill(Key::NoticeSaved, [("id", &id), ("total", &total)]);
         let Layer::Form(form) = self.layers.remove(place) else {
             return;
         };
         let was_new = form.purpose == Purpose::New;
-        if !self.drafts.waiting.is_empty() {
-            // Saving has dropped what was kept; what still waits is kept instead.
-            self.drafts.touch(self.now.tick);
-        }
         if was_new {
             // The next sale can be typed at once.
-            let next = Form::of(Purpose::New, &Draft::default());
+            let mut next = Form::of(Purpose::New, &Draft::default());
+            next.no = self.drafts.number();
             self.layers.insert(place, Layer::Form(Box::new(next)));
         }
-        let is_top_shown = self.table.newest_first() && self.table.shown().is_empty() && self.table.follows();
+        let is_top_shown = self.table.shows_newest();
         self.want(if was_new && is_top_shown {
             Want::Top
         } else {
@@ -375,11 +385,11 @@ impl Model {
             return;
         };
         form.saving = false;
-        let lost = !form.typed_ahead.is_empty();
-        form.typed_ahead.clear();
+        let was_new = form.purpose == Purpose::New;
+        let typed_ahead = std::mem::take(&mut form.typed_ahead);
         let said = match problem {
             ChangeProblem::Moved(now) => {
-                let said = text.say(Key::NoticeMoved, &[("id", (&now.id.to_string()).into())]);
+                let said = text.fill(Key::NoticeMoved, [("id", &now.id.to_string())]);
                 form.purpose = Purpose::Edit {
                     id: now.id,
                     from: now.revision,
@@ -392,7 +402,12 @@ impl Model {
             ChangeProblem::Database(why) => text.say(Key::NoticeDatabase, &[("why", (&why).into())]),
         };
         self.drafts.touch(tick);
-        let more = if lost { text.word(Key::NoticeTypedLost) } else { "" };
+        let more = match typed_ahead.is_empty() {
+            true => "",
+            // What was typed for the next sale waits; what was meant for another place would do anything here.
+            false if was_new && self.keep_typed_ahead(typed_ahead) => text.word(Key::NoticeTypedKept),
+            false => text.word(Key::NoticeTypedLost),
+        };
         self.complain([said.as_str(), more].join(" ").trim().to_owned());
     }
 }

@@ -3,11 +3,13 @@
 use chrono::Days;
 
 use super::super::desk::{Choice, Cmd};
-use super::super::keymap::{Action, Binding};
+use super::super::keymap::Action;
 use super::super::model::Model;
 use super::super::model::field::Field;
-use super::super::model::layers::{CHART_DAYS, HelpPane, Layer};
+use super::super::model::help::{self, Line};
+use super::super::model::layers::{CHART_DAYS, Layer};
 use super::super::model::story;
+use crate::text::Key;
 
 /// How many lines a page of a story is.
 const STORY_PAGE: usize = 8;
@@ -33,26 +35,29 @@ impl Model {
             return;
         };
         let scrolled = match action {
-            Action::Up => pane.scroll.saturating_sub(1),
+            Action::Up => pane.scroll.min(lowest).saturating_sub(1),
             Action::Down => pane.scroll + 1,
-            Action::PageUp => pane.scroll.saturating_sub(STORY_PAGE),
+            Action::PageUp => pane.scroll.min(lowest).saturating_sub(STORY_PAGE),
             Action::PageDown => pane.scroll + STORY_PAGE,
             Action::Leave => {
                 self.layers.pop();
                 return;
             }
-            action => return self.act_on_selected(action),
+            // The story's own sale, wherever the selection has gone meanwhile.
+            action => {
+                return match pane.story.as_ref().map(|story| story.row.clone()) {
+                    Some(row) => self.act_on(&row, action),
+                    None => self.mention(Key::HeaderLoading),
+                };
+            }
         };
         pane.scroll = scrolled.min(lowest);
     }
 
-    /// How far a story can be scrolled: until its last line is in sight at the top.
+    /// How far the story or the conflict on top can be scrolled.
     fn lowest_scroll(&self) -> usize {
-        match self.layers.last() {
-            Some(Layer::Story(pane)) => story::lines(self, pane).len().saturating_sub(1),
-            Some(Layer::Conflict(pane)) => story::conflict_lines(self, pane).len().saturating_sub(1),
-            _ => 0,
-        }
+        let told = |layout| story::told(self, self.layers.last()?, &layout);
+        self.layout().and_then(told).map_or(0, |told| told.lowest())
     }
 
     pub(super) fn act_in_conflict(&mut self, action: Action) {
@@ -65,7 +70,7 @@ impl Model {
             Action::TakeHq => Some(Choice::TakeHq),
             Action::KeepMine => Some(Choice::KeepMine),
             Action::Leave => None,
-            Action::Up => return pane.scroll = pane.scroll.saturating_sub(1),
+            Action::Up => return pane.scroll = pane.scroll.min(lowest).saturating_sub(1),
             Action::Down => return pane.scroll = (pane.scroll + 1).min(lowest),
             _ => return,
         };
@@ -75,41 +80,36 @@ impl Model {
         }
     }
 
-    /// The lines of the help that match what is searched for.
-    #[must_use]
-    pub fn help_lines(&self, pane: &HelpPane) -> Vec<&Binding> {
-        let text = &self.settings.text;
-        let wanted = pane.field.text().trim().to_lowercase();
-        let says = |binding: &&Binding| {
-            text.word(binding.action.label()).to_lowercase().contains(&wanted)
-                || binding.keys.iter().any(|key| key.to_string().to_lowercase() == wanted)
-        };
-        self.settings.keymap.bindings(pane.context).filter(says).collect()
-    }
-
     pub(super) fn act_in_help(&mut self, action: Action) {
         let Some(Layer::Help(pane)) = self.layers.last() else {
             return;
         };
-        let lines = self.help_lines(pane);
-        let (count, chosen) = (lines.len(), lines.get(pane.chosen).map(|binding| binding.action));
+        let lines = help::lines(self, pane);
+        let last = lines.len().saturating_sub(1);
+        let chosen = match lines.get(pane.chosen) {
+            Some(Line::Keys(binding)) => Some(binding.action),
+            Some(Line::Note(..)) | None => None,
+        };
         match action {
             Action::Apply => {
-                self.layers.pop();
-                if let Some(action) = chosen.filter(|action| *action != Action::Help) {
-                    self.act(action);
+                // What is only told has nothing to be done.
+                if let Some(action) = chosen {
+                    self.layers.pop();
+                    if action != Action::Help {
+                        self.act(action);
+                    }
                 }
             }
             Action::Leave => {
                 self.layers.pop();
             }
             Action::Up | Action::Down => {
-                let Some(Layer::Help(pane)) = self.layers.last_mut() else {
-                    return;
-                };
                 let step = if action == Action::Down { 1 } else { -1 };
-                pane.chosen = pane.chosen.saturating_add_signed(step).min(count.saturating_sub(1));
+                if let Some(Layer::Help(pane)) = self.layers.last_mut() {
+                    pane.chosen = pane.chosen.saturating_add_signed(step).min(last);
+                }
             }
+            // Every other action belongs to another place and has no key here.
             _ => {}
         }
     }

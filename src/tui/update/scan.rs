@@ -1,14 +1,16 @@
 //! Scanners: keyboards that type a code faster than any hand and press Enter or Tab behind it.
 //!
-//! A burst is known only by its end, so its letters may have done something before: they are taken out of the field again, or what they opened is closed again. Its Enter
-//! does nothing but end the code. A key within a burst is never a hotkey, so no letter of a code voids or quits. Where no product has a code, a burst is text, and its Enter still
-//! never saves. Over a slow line a hand's keys arrive in bursts too, so there only a scanner with a prefix is known.
+//! A burst is known only by what follows its first key. In a field its letters are typed, and taken out again when they turn out to be a code. Elsewhere a key that is a
+//! character waits for the length of a burst's pause before it does anything, wherever products have codes: so no letter of a code, not even the first one, presses a button. Where no
+//! product has a code only what can't be taken back waits, and a burst is text. Over a slow line a hand's keys arrive in bursts too, so there only a scanner with a prefix is known.
+//! But nowhere does an Enter save that comes as fast behind a character as a scanner's: a hand presses it once more.
 
 use super::super::desk::Cmd;
-use super::super::key::{Code, Press};
-use super::super::model::form::Purpose;
+use super::super::key::{Code, Input, Press};
+use super::super::keymap::Context;
+use super::super::model::Model;
+use super::super::model::drafts::MAX_WAITING;
 use super::super::model::layers::Layer;
-use super::super::model::{Before, Model};
 use crate::domain::draft::Field;
 use crate::domain::read::ProductCode;
 use crate::domain::time::Tick;
@@ -22,31 +24,19 @@ const MAX_PREFIX_GAP_MS: u64 = 300;
 const MIN_CODE: usize = 4;
 /// The longest code.
 const MAX_CODE: usize = 64;
-/// How many scans may wait.
-const MAX_WAITING: usize = 64;
 
 impl Model {
-    /// Watches a key for a scanner; tells whether it is taken.
+    /// Watches a key for a scanner; tells whether it goes no further, at least for now.
     pub(super) fn scan(&mut self, press: Press) -> bool {
         if self.settings.scanner_prefix == Some(press) {
-            self.begin_burst();
+            self.end_burst();
             self.scanner.prefixed = true;
+            self.scanner.last = Some(self.now.tick);
             return true;
         }
         match press.types() {
-            Some(_) if self.settings.remote && !self.scanner.prefixed => false,
-            Some(c) => self.scan_character(c),
-            None if matches!(press.code, Code::Enter | Code::Tab) && self.is_code_complete() => {
-                if self.settings.knows_codes || self.scanner.prefixed {
-                    self.end_of_code();
-                } else {
-                    self.end_burst();
-                    if self.context().takes_text() {
-                        self.on_key(Press::plain(Code::Tab));
-                    }
-                }
-                true
-            }
+            Some(c) => self.scan_character(c, press),
+            None if matches!(press.code, Code::Enter | Code::Tab) && self.is_within_burst() => self.scan_end(press),
             None => {
                 self.end_burst();
                 false
@@ -54,53 +44,93 @@ impl Model {
         }
     }
 
-    /// When a burst that has gone quiet ends by itself.
+    /// Takes an Enter or a Tab right behind a burst; tells whether it goes no further.
+    fn scan_end(&mut self, press: Press) -> bool {
+        let length = self.scanner.burst.chars().count();
+        let like_a_code = length >= MIN_CODE;
+        if self.scanner.prefixed || (like_a_code && self.settings.knows_codes && !self.settings.remote) {
+            if length > 0 {
+                self.end_of_code();
+            }
+            self.end_burst();
+            return true;
+        }
+        if length > 1 {
+            // Two keys as fast as that were no hotkeys.
+            self.scanner.held = None;
+        }
+        self.end_burst();
+        if press.code != Code::Enter {
+            return false;
+        }
+        match self.context() {
+            Context::Form => self.enter_behind_burst(like_a_code),
+            // Over a slow line a hand may have typed that, and nothing here is for good.
+            Context::Find | Context::Filter | Context::Help => like_a_code && !self.settings.remote,
+            _ if self.settings.remote && like_a_code => {
+                self.complain_of_scanner();
+                true
+            }
+            _ => length > 1 && !self.settings.remote,
+        }
+    }
+
+    /// Lets an Enter right behind a burst go on in the form, but never save; tells whether it goes no further.
+    fn enter_behind_burst(&mut self, like_a_code: bool) -> bool {
+        let Some(form) = self.form_mut() else { return false };
+        if form.saving {
+            form.type_ahead(Input::Key(Press::plain(Code::Tab)));
+            return true;
+        }
+        let saves = form.focus + 1 == Field::ALL.len();
+        if saves && self.settings.remote && like_a_code {
+            self.complain_of_scanner();
+        } else if saves {
+            self.object(Key::NoticeFastEnter);
+        }
+        saves
+    }
+
+    fn complain_of_scanner(&mut self) {
+        self.object(Key::NoticeScannerPrefix);
+    }
+
+    /// When a burst that has gone quiet ends by itself; `None` if nothing depends on that.
     pub(super) fn scan_due_at(&self) -> Option<Tick> {
-        let gap = if self.scanner.prefixed {
+        let waits = self.scanner.prefixed || self.scanner.held.is_some();
+        let quiet = |last: Tick| last.plus(self.longest_gap() + 1);
+        self.scanner.last.filter(|_| waits).map(quiet)
+    }
+
+    const fn longest_gap(&self) -> u64 {
+        if self.scanner.prefixed {
             MAX_PREFIX_GAP_MS
         } else {
             MAX_GAP_MS
-        };
-        let quiet = |last: Tick| last.plus(gap + 1);
-        self.scanner.last.filter(|_| self.scanner.prefixed).map(quiet)
+        }
     }
 
     fn is_within_burst(&self) -> bool {
-        let gap = if self.scanner.prefixed {
-            MAX_PREFIX_GAP_MS
-        } else {
-            MAX_GAP_MS
-        };
-        self.scanner.last.is_some_and(|last| self.now.tick.since(last) <= gap)
+        let gap = |last| self.now.tick.since(last);
+        self.scanner.last.is_some_and(|last| gap(last) <= self.longest_gap())
     }
 
-    fn is_code_complete(&self) -> bool {
-        let enough = if self.scanner.prefixed { 1 } else { MIN_CODE };
-        self.is_within_burst() && self.scanner.burst.chars().count() >= enough
-    }
-
-    fn begin_burst(&mut self) {
-        self.scanner.burst.clear();
-        self.scanner.prefixed = false;
-        self.scanner.last = Some(self.now.tick);
-        // In a field a burst is taken out of the text again; elsewhere what it opens is closed again.
-        self.scanner.before = (!self.context().takes_text()).then(|| Before {
-            layers: self.layers.clone(),
-            log_focused: self.log_focused,
-        });
-    }
-
+    /// Ends a burst that was no code: the key that waited was a key.
     pub(super) fn end_burst(&mut self) {
         self.scanner.burst.clear();
         self.scanner.prefixed = false;
         self.scanner.last = None;
-        self.scanner.before = None;
+        if let Some(press) = self.scanner.held.take() {
+            self.on_key(press);
+        }
     }
 
-    fn scan_character(&mut self, c: char) -> bool {
+    /// Takes a character; tells whether it goes no further, at least for now.
+    fn scan_character(&mut self, c: char, press: Press) -> bool {
         let goes_on = self.is_within_burst() && self.scanner.burst.len() < MAX_CODE;
         if !goes_on {
-            self.begin_burst();
+            self.end_burst();
+            self.scanner.in_text = self.context().takes_text();
         }
         // A key that is held down repeats as fast as a scanner types.
         let repeats = self.scanner.burst.chars().all(|before| before == c);
@@ -109,33 +139,49 @@ impl Model {
         if self.scanner.prefixed {
             return true;
         }
-        if goes_on && !repeats {
-            self.held = None;
-            return !self.context().takes_text();
+        if self.settings.remote {
+            return false;
         }
-        false
+        // A form that opens in the middle of a code must not get the rest of it.
+        if self.context().takes_text() && (self.scanner.in_text || !self.settings.knows_codes) {
+            return false;
+        }
+        if goes_on && !repeats {
+            self.scanner.held = None;
+            return true;
+        }
+        self.hold(press)
     }
 
-    /// A code is complete: nothing else that its keys may have done remains.
+    /// Lets a key wait until it is known not to be the first one of a code; tells whether it waits.
+    fn hold(&mut self, press: Press) -> bool {
+        let Some(action) = self.settings.keymap.action(self.context(), press) else {
+            return false;
+        };
+        if !self.settings.knows_codes && !action.is_final() {
+            return false;
+        }
+        // Whoever holds a key down to get somewhere wants to see it go.
+        if let Some(before) = self.scanner.held.take().filter(|_| action.moves()) {
+            self.on_key(before);
+        }
+        self.scanner.held = Some(press);
+        true
+    }
+
+    /// A code is complete: nothing of it was done, and what was typed of it goes.
     fn end_of_code(&mut self) {
         let code = std::mem::take(&mut self.scanner.burst);
-        let prefixed = self.scanner.prefixed;
-        match self.scanner.before.take() {
-            Some(before) => {
-                self.layers = before.layers;
-                self.log_focused = before.log_focused;
-                self.held = None;
-            }
-            None if !prefixed => self.untype(&code),
-            None => {}
+        self.scanner.held = None;
+        if self.scanner.in_text && !self.scanner.prefixed {
+            self.untype(&code);
         }
-        self.end_burst();
         if self.settings.read_only {
-            self.complain(self.settings.text.word(Key::NoticeReadOnly).to_owned());
+            self.object(Key::NoticeReadOnly);
             return;
         }
-        if self.scanner.codes.len() + self.scanner.waiting.len() >= MAX_WAITING {
-            self.complain(self.settings.text.word(Key::NoticeTooManyScans).to_owned());
+        if self.scanner.codes.len() + self.drafts.waiting.len() >= MAX_WAITING {
+            self.object(Key::NoticeTooManyScans);
             return;
         }
         self.scanner.codes.push_back(code);
@@ -172,10 +218,7 @@ impl Model {
     pub(super) fn on_code(&mut self, code: &str, found: Option<ProductCode>) {
         self.scanner.codes.pop_front();
         match found {
-            Some(product) => {
-                self.scanner.waiting.push_back(product);
-                self.take_waiting_scan();
-            }
+            Some(product) => self.take_scan(&product),
             None => self.unknown_code(code),
         }
         self.find_code();
@@ -198,67 +241,5 @@ impl Model {
             self.touch_draft();
         }
         self.complain(said);
-    }
-
-    /// Gives the form the next scanned product, as soon as the form is free for it. The same product once more counts one more.
-    pub(super) fn take_waiting_scan(&mut self) {
-        while let Some(product) = self.scanner.waiting.front().cloned() {
-            if self.layers.is_empty() {
-                if !self.open_for_scan() {
-                    break;
-                }
-                continue;
-            }
-            if !self.fill_scanned(&product) {
-                break;
-            }
-            self.scanner.waiting.pop_front();
-        }
-        let waiting = u64::try_from(self.scanner.waiting.len()).unwrap_or(u64::MAX);
-        if waiting > 0 {
-            self.notify(self.settings.text.say(Key::NoticeScansWait, &[("n", waiting.into())]));
-        }
-    }
-
-    /// Opens the form for a scan; tells whether a form is open now.
-    fn open_for_scan(&mut self) -> bool {
-        let scans = std::mem::take(&mut self.scanner.waiting);
-        self.open_new(None);
-        self.scanner.waiting = scans;
-        !self.layers.is_empty()
-    }
-
-    /// Fills the form with a scanned product; tells whether the form took it.
-    fn fill_scanned(&mut self, product: &ProductCode) -> bool {
-        let cost = self.settings.text.typed_money(&product.cost.to_string());
-        let Some(form) = self
-            .form_mut()
-            .filter(|form| !form.saving && form.purpose == Purpose::New)
-        else {
-            return false;
-        };
-        let draft = form.draft();
-        if draft.product == product.name {
-            let Some(more) = draft.qty.trim().parse::<u32>().ok().and_then(|qty| qty.checked_add(1)) else {
-                return false;
-            };
-            form.remember(false);
-            form.set(Field::Qty, more.to_string());
-        } else if draft.product.trim().is_empty() {
-            form.remember(false);
-            form.set(Field::Product, product.name.clone());
-            if form.field(Field::Cost).is_blank() {
-                form.set(Field::Cost, cost);
-            }
-            if form.field(Field::Qty).is_blank() {
-                form.set(Field::Qty, "1");
-            }
-            form.problems.clear();
-            form.go_to(Field::Qty as usize);
-        } else {
-            return false;
-        }
-        self.touch_draft();
-        true
     }
 }

@@ -10,6 +10,10 @@ use crate::tui::model::Model;
 use crate::tui::model::layers::TotalsPane;
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
+
+/// From how many lines on each sum has a line of its own, and the chart has room below.
+const ROOMY: u16 = 12;
 
 pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, pane: &TotalsPane, layout: &Layout) -> Option<Position> {
     let text = &model.settings.text;
@@ -25,7 +29,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, pane: &TotalsPane, layout: 
         return None;
     }
     let heading = if pane.hours {
-        text.say(Key::TotalsByHour, &[("day", (&text.day(pane.day)).into())])
+        text.fill(Key::TotalsByHour, [("day", &text.day(pane.day))])
     } else {
         text.word(Key::TotalsByDay).to_owned()
     };
@@ -44,31 +48,29 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, pane: &TotalsPane, layout: 
     None
 }
 
-/// The sums, one below the other, or in one line where there is no room; gives the line below them.
+/// The sums, one below the other, or one behind the other where there is no room; gives the line below them.
 fn sums(pen: &mut Pen<'_>, model: &Model, totals: Option<&Totals>, inside: Rect) -> u16 {
     let text = &model.settings.text;
     let Some(totals) = totals else {
         pen.line(inside, inside.y, text.word(Key::HeaderLoading), Role::Quiet);
         return inside.y + 1;
     };
-    let sales = text.count(totals.sales.into());
-    let total = text.money(totals.total());
-    if inside.height < 12 {
-        let line = format!(
-            "{} {sales}   {} {total}",
-            text.word(Key::TotalsSales),
-            text.word(Key::FieldTotal)
-        );
-        pen.line(inside, inside.y, &line, Role::Title);
-        return inside.y + 1;
-    }
     let lines = [
-        (Key::TotalsSales, sales),
+        (Key::TotalsSales, text.count(totals.sales.into())),
         (Key::FieldQty, text.count(totals.qty)),
         (Key::FieldAmount, text.money(totals.amount)),
         (Key::FieldTax, text.money(totals.tax)),
-        (Key::FieldTotal, total),
+        (Key::FieldTotal, text.money(totals.total())),
     ];
+    if inside.height < ROOMY {
+        // A no-break space keeps a name and its number together.
+        let said = lines.map(|(key, number)| format!("{}\u{a0}{number}", text.word(key)));
+        let said = wrap(&said.join("   "), inside.width.into());
+        for (y, line) in (inside.y..inside.bottom()).zip(&said) {
+            pen.line(inside, y, line.trim_end(), Role::Title);
+        }
+        return inside.y + u16::try_from(said.len()).unwrap_or(u16::MAX).min(inside.height);
+    }
     let widest = lines.iter().map(|(_, number)| columns(number)).max().unwrap_or(0);
     for (y, (key, number)) in (inside.y..).zip(&lines) {
         pen.put(inside.x, y, 12, text.word(*key), Role::Quiet);

@@ -3,9 +3,10 @@
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthChar;
 
-use super::pen::{Pen, cut};
+use super::pen::Pen;
 use crate::tui::model::field::Field;
 use crate::tui::theme::Role;
+use crate::tui::wrap::cut;
 
 /// Draws a field on a line; gives the place of its cursor if it has the focus.
 pub(super) fn draw(pen: &mut Pen<'_>, field: &Field, focused: bool, line: Rect) -> Option<Position> {

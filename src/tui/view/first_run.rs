@@ -4,11 +4,12 @@ use ratatui::layout::{Position, Rect};
 
 use super::field;
 use super::panes::centred;
-use super::pen::{Pen, wrap};
+use super::pen::Pen;
 use crate::domain::ids::BranchCode;
 use crate::text::Key;
 use crate::tui::first_run::{FirstRun, Step};
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 pub(super) fn draw(pen: &mut Pen<'_>, question: &FirstRun, area: Rect) -> Option<Position> {
     let text = &question.text;
@@ -17,7 +18,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, question: &FirstRun, area: Rect) -> Option
         Step::Branch { .. } => text.word(Key::FirstIntro).to_owned(),
         Step::Write(code) => {
             let values = [("branch", code.as_str()), ("file", question.file.as_str())];
-            text.say(Key::FirstWrite, &values.map(|(slot, value)| (slot, value.into())))
+            text.fill(Key::FirstWrite, values)
         }
         Step::Done(_) | Step::Left => String::new(),
     };

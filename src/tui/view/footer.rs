@@ -2,11 +2,12 @@
 
 use ratatui::layout::Rect;
 
-use super::pen::{Pen, columns, wrap};
+use super::pen::{Pen, columns};
 use crate::tui::keymap::{Action, Binding, Context};
 use crate::tui::model::Model;
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 /// The most lines of a passing message.
 const MAX_NOTICE_LINES: usize = 4;
@@ -29,8 +30,11 @@ fn keys(pen: &mut Pen<'_>, model: &Model, area: Rect) {
         .iter()
         .map(|binding| (binding.key(), text.word(binding.action.label())))
         .collect();
-    // How to get help and how to leave stays where others give way.
-    let stays = |binding: &Binding| matches!(binding.action, Action::Help | Action::Quit | Action::Leave);
+    // How to get help and how to leave stays where others give way; but of a conflict's two ways out none goes before the other.
+    let stays = |binding: &Binding| match binding.action {
+        Action::Help => binding.context != Context::Conflict,
+        action => matches!(action, Action::Quit | Action::Leave),
+    };
     let width = |(key, label): &(String, &str)| columns(key) + 1 + columns(label) + 2;
     let reserved = |from: usize| {
         let later = bindings

@@ -3,13 +3,14 @@
 use ratatui::layout::{Position, Rect};
 
 use super::field;
-use super::pen::{Pen, columns, wrap};
+use super::pen::{Pen, columns};
 use crate::domain::draft::{Draft, Field};
 use crate::text::Key;
 use crate::tui::model::Model;
 use crate::tui::model::form::{Form, Purpose};
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 /// The columns of a field's name, with the space around it.
 const LABEL: u16 = 11;
@@ -24,17 +25,16 @@ pub(super) fn draw(pen: &mut Pen<'_>, model: &Model, form: &Form, layout: &Layou
     let text = &model.settings.text;
     let title = match form.purpose {
         Purpose::New => text.word(Key::FormNew).to_owned(),
-        Purpose::Edit { id, .. } => text.say(Key::FormEdit, &[("id", (&id.to_string()).into())]),
+        Purpose::Edit { id, .. } => text.fill(Key::FormEdit, [("id", &id.to_string())]),
     };
-    let state = match (form.saving, model.drafts.kept) {
+    let state = match (form.saving, form.is_kept) {
         (true, _) => text.word(Key::FormSaving),
         (false, true) => text.word(Key::FormDraft),
         (false, false) => "",
     };
-    pen.rule(Rect { height: 1, ..area }, &title, state, Role::Title); // Below the fields: amount and total, and a line for what is wrong. On a low terminal the fields that fit are those around the focus.
-    let below = area.height.saturating_sub(1).min(if area.height > 7 { 2 } else { 1 });
-    let room = usize::from(area.height.saturating_sub(1 + below)).min(Field::ALL.len());
-    let first = (form.focus + 1).saturating_sub(room);
+    pen.rule(Rect { height: 1, ..area }, &title, state, Role::Title);
+    let (first, room) = layout.form_fields(form.focus);
+    let below = layout.below_form_fields();
     let mut cursor = None;
     for (y, place) in (area.y + 1..).zip(first..first + room) {
         let line = Rect::new(area.x, y, area.width, 1);
@@ -90,7 +90,7 @@ fn placeholder(model: &Model, draft: &Draft, name: Field) -> String {
             let values = [("tax", (&tax).into()), ("rate", (&rate).into())];
             text.say(Key::FormTaxAtRate, &values).trim_start().to_owned()
         }
-        Field::Date => text.say(Key::FormNow, &[("now", (&text.moment(model.local_now())).into())]),
+        Field::Date => text.fill(Key::FormNow, [("now", &text.moment(model.local_now()))]),
         Field::Region => settings.region.clone(),
     }
 }
@@ -112,7 +112,7 @@ fn remark(model: &Model, form: &Form, name: Field) -> (String, Role) {
         "" => text.money(now.content.tax),
         typed => typed.to_owned(),
     };
-    (text.say(Key::FormMoved, &[("now", (&now).into())]), Role::Conflict)
+    (text.fill(Key::FormMoved, [("now", &now)]), Role::Conflict)
 }
 
 /// Amount, tax and total, as far as they can be known.

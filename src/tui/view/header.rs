@@ -39,22 +39,18 @@ pub(super) fn draw_smallest(pen: &mut Pen<'_>, model: &Model, area: Rect) {
 }
 
 fn left(rank: u8, text: impl Into<String>, role: Role) -> Piece {
-    let (text, right) = (text.into(), false);
     Piece {
         rank,
-        right,
-        text,
+        right: false,
+        text: text.into(),
         role,
     }
 }
 
 fn right(rank: u8, text: impl Into<String>, role: Role) -> Piece {
-    let (text, right) = (text.into(), true);
     Piece {
-        rank,
-        right,
-        text,
-        role,
+        right: true,
+        ..left(rank, text, role)
     }
 }
 
@@ -82,11 +78,11 @@ fn identity(model: &Model) -> Vec<Piece> {
             ("skew", skew.as_str()),
             ("direction", text.skew_direction(status.skew_ms)),
         ];
-        let said = text.say(Key::HeaderSkew, &values.map(|(slot, value)| (slot, value.into())));
+        let said = text.fill(Key::HeaderSkew, values);
         pieces.push(left(3, said, Role::Waiting));
     }
     if let Some(WorkerPlace::Elsewhere { pid }) = model.board.worker {
-        let said = text.say(Key::HeaderElsewhere, &[("pid", (&pid.to_string()).into())]);
+        let said = text.fill(Key::HeaderElsewhere, [("pid", &pid.to_string())]);
         pieces.push(left(5, said, Role::Quiet));
     }
     pieces.push(line_state(model, status));
@@ -98,7 +94,7 @@ fn identity(model: &Model) -> Vec<Piece> {
     ] {
         if carried.total() >= NOTABLE_BYTES {
             let size = text.megabytes(carried.total());
-            pieces.push(right(rank, text.say(key, &[("size", (&size).into())]), Role::Quiet));
+            pieces.push(right(rank, text.fill(key, [("size", &size)]), Role::Quiet));
         }
     }
     pieces.push(right(2, text.clock(model.local_now()), Role::Text));
@@ -129,12 +125,12 @@ fn last_heard(model: &Model, status: Option<&BranchStatus>) -> Option<Piece> {
     let said = match (status?.worker?.line, &model.settings.hours) {
         (LineState::Resting, _) if model.board.is_in_step() => {
             let time = text.clock((model.settings.local)(heard?));
-            text.say(Key::HeaderInStepAt, &[("time", (&time).into())])
+            text.fill(Key::HeaderInStepAt, [("time", &time)])
         }
         (LineState::OutOfHours, Some(hours)) => {
             let now = model.local_now();
             let time = text.clock(now.date().and_time(hours.next_opening(now.time())?));
-            text.say(Key::HeaderOpensAt, &[("time", (&time).into())])
+            text.fill(Key::HeaderOpensAt, [("time", &time)])
         }
         _ => said_ago(model, heard?),
     };
@@ -147,7 +143,7 @@ fn said_ago(model: &Model, heard: UtcMillis) -> String {
     if ago < 60_000 && !model.shows_seconds() {
         return text.word(Key::HeaderHeardNow).to_owned();
     }
-    text.say(Key::HeaderHeard, &[("ago", (&text.duration(ago)).into())])
+    text.fill(Key::HeaderHeard, [("ago", &text.duration(ago))])
 }
 
 /// The second line: how far ahead, and what HQ has.
@@ -176,11 +172,7 @@ fn standing(model: &Model) -> Vec<Piece> {
     ];
     if let Some(oldest) = status.oldest_ahead {
         let age = text.duration(whole_minutes(model, model.now.wall.since(oldest)));
-        pieces.push(left(
-            3,
-            text.say(Key::HeaderOldest, &[("age", (&age).into())]),
-            Role::Waiting,
-        ));
+        pieces.push(left(3, text.fill(Key::HeaderOldest, [("age", &age)]), Role::Waiting));
     }
     for (count, key, role) in [
         (status.rejected, Key::HeaderRefused, Role::Bad),
@@ -195,11 +187,7 @@ fn standing(model: &Model) -> Vec<Piece> {
     let up = status.worker.is_some_and(|worker| worker.line == LineState::Up);
     if let Some(clears) = model.board.clears_in_ms().filter(|_| up) {
         let wait = text.duration(whole_minutes(model, clears).max(1_000));
-        pieces.push(right(
-            5,
-            text.say(Key::HeaderClears, &[("wait", (&wait).into())]),
-            Role::Moving,
-        ));
+        pieces.push(right(5, text.fill(Key::HeaderClears, [("wait", &wait)]), Role::Moving));
     }
     pieces
 }
@@ -248,34 +236,15 @@ fn shown(model: &Model) -> String {
     text.say(Key::TableShows, &[("what", (&all).into()), ("key", (&key).into())])
 }
 
-/// What is new above, while the table is scrolled away from its top.
+/// What is new above, while the table is scrolled away from its top. Among a filter's sales, or in another order, nobody knows how many of them would stand there.
 fn news(model: &Model) -> String {
     let text = &model.settings.text;
     let highest = model.board.status.as_ref().map_or(0, |status| status.highest_id);
     let new = u64::try_from(highest - model.table.seen_highest).unwrap_or(0);
-    if new == 0 || model.table.seen_highest == 0 || model.table.follows() {
+    let comes_above = model.table.newest_first() && model.table.shown().is_empty() && !model.table.follows();
+    if new == 0 || model.table.seen_highest == 0 || !comes_above {
         return String::new();
     }
     let key = model.settings.keymap.key_for(Context::Table, Action::Home);
     text.say(Key::TableNews, &[("n", new.into()), ("key", (&key).into())])
-}
-
-/// The title of the log's rule: whether it follows, and of which sale it is.
-pub(super) fn log_titles(model: &Model) -> (String, String) {
-    let text = &model.settings.text;
-    let state = text.word(if model.log.held.is_some() {
-        Key::LogHeld
-    } else {
-        Key::LogFollowing
-    });
-    let mut title = format!(
-        "{} {} {state}",
-        text.word(Key::LogTitle),
-        model.settings.theme.glyphs.rule
-    );
-    if let Some(id) = model.log.of_sale {
-        title.push_str("  ");
-        title.push_str(&text.say(Key::LogOfSale, &[("id", (&id.to_string()).into())]));
-    }
-    (title, text.level(model.log.level).to_owned())
 }

@@ -3,13 +3,14 @@
 use ratatui::layout::{Position, Rect};
 
 use super::field;
-use super::pen::{Pen, wrap};
+use super::pen::Pen;
 use crate::text::Key;
 use crate::tui::keymap::Action;
 use crate::tui::model::Model;
-use crate::tui::model::layers::{Confirm, FilterPane, FindBar};
+use crate::tui::model::layers::{Confirm, FilterPane, FindBar, WrongDays};
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 /// The columns of a filter line's name.
 const LABEL: u16 = 10;
@@ -29,7 +30,7 @@ pub(super) fn confirm(pen: &mut Pen<'_>, model: &Model, confirm: &Confirm, layou
     let mut lines = wrap(&confirm.what, usize::from(width) - 4);
     lines.extend(wrap(text.word(Key::ConfirmKeeps), usize::from(width) - 4));
     let height = u16::try_from(lines.len()).unwrap_or(0) + 4;
-    let title = text.say(Key::ConfirmVoid, &[("id", (&id).into())]);
+    let title = text.fill(Key::ConfirmVoid, [("id", &id)]);
     let inside = pen.pane(centred(middle, width, height), &title);
     for (y, line) in (inside.y..).zip(&lines) {
         pen.line(inside, y, line, Role::Text);
@@ -41,7 +42,7 @@ pub(super) fn confirm(pen: &mut Pen<'_>, model: &Model, confirm: &Confirm, layou
         ("yes", &key(Action::Agree)),
         ("no", &key(Action::Leave)),
     ];
-    let keys = text.say(Key::ConfirmKeys, &values.map(|(slot, value)| (slot, value.into())));
+    let keys = text.fill(Key::ConfirmKeys, values);
     pen.line(inside, inside.bottom().saturating_sub(1), &keys, Role::Key);
     None
 }
@@ -68,12 +69,17 @@ pub(super) fn find(pen: &mut Pen<'_>, model: &Model, bar: &FindBar, layout: &Lay
 pub(super) fn filter(pen: &mut Pen<'_>, model: &Model, pane: &FilterPane, layout: &Layout) -> Option<Position> {
     let text = &model.settings.text;
     let inside = pen.pane(centred(layout.middle(), 56, 8), text.word(Key::FilterTitle));
+    let (said, role) = filter_message(model, pane);
+    // Where there is no room for all of it, the line with the focus is in sight, and what is wrong.
+    let has_message = pane.wrong.is_some() || usize::from(inside.height) > FilterPane::LINES;
+    let rows = usize::from(inside.height.saturating_sub(u16::from(has_message)).max(1));
+    let first = (pane.focus + 1).saturating_sub(rows);
     let state = pane
         .state
         .map_or(text.word(Key::FilterAnyState), |state| text.sync_state(state));
     let names = [Key::FieldSync, Key::FilterFrom, Key::FilterTo, Key::FieldRegion];
     let mut cursor = None;
-    for (place, (y, key)) in (inside.y..inside.bottom()).zip(names).enumerate() {
+    for (y, (place, key)) in (inside.y..inside.bottom()).zip(names.into_iter().enumerate().skip(first).take(rows)) {
         let focused = pane.focus == place;
         let role = if focused { Role::Title } else { Role::Quiet };
         pen.put(inside.x, y, LABEL, text.word(key), role);
@@ -90,17 +96,22 @@ pub(super) fn filter(pen: &mut Pen<'_>, model: &Model, pane: &FilterPane, layout
         };
         cursor = field::draw(pen, typed, focused, line).or(cursor);
     }
-    let (said, role) = if pane.bad_day {
-        (
-            text.say(
-                Key::FilterBadDay,
-                &[("example", (&text.day(model.local_now().date())).into())],
-            ),
-            Role::Bad,
-        )
-    } else {
-        (text.word(Key::FilterHint).to_owned(), Role::Quiet)
-    };
-    pen.line(inside, inside.bottom().saturating_sub(1), &said, role);
+    if has_message {
+        pen.line(inside, inside.bottom().saturating_sub(1), &said, role);
+    }
     cursor
+}
+
+/// What is wrong with the filter, or how its states are chosen.
+fn filter_message(model: &Model, pane: &FilterPane) -> (String, Role) {
+    let text = &model.settings.text;
+    match pane.wrong {
+        Some(WrongDays::Unreadable) => {
+            let today = text.day(model.local_now().date());
+            let said = text.fill(Key::FilterBadDay, [("example", &today)]);
+            (said, Role::Bad)
+        }
+        Some(WrongDays::Reversed) => (text.word(Key::FilterReversed).to_owned(), Role::Bad),
+        None => (text.word(Key::FilterHint).to_owned(), Role::Quiet),
+    }
 }

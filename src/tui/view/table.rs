@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::pen::{Pen, columns, wrap};
+use super::pen::{Pen, columns};
 use crate::domain::read::{SaleRow, SortKey};
 use crate::domain::sync_state::{SyncKind, SyncState};
 use crate::text::Key;
@@ -10,6 +10,7 @@ use crate::tui::keymap::{Action, Context};
 use crate::tui::model::Model;
 use crate::tui::model::layout::Layout;
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 /// The least width of the product's column while others can still give way.
 const MIN_PRODUCT: u16 = 20;
@@ -125,11 +126,11 @@ fn draw_empty(pen: &mut Pen<'_>, model: &Model, area: Rect) {
         Some(why) => (text.say(Key::TableTrouble, &[("why", why.into())]), Role::Bad),
         None if !model.table.loaded => (text.word(Key::HeaderLoading).to_owned(), Role::Quiet),
         None if !model.table.shown().is_empty() => {
-            let said = text.say(Key::TableNothing, &[("key", (&key(Action::ShowAll)).into())]);
+            let said = text.fill(Key::TableNothing, [("key", &key(Action::ShowAll))]);
             (said, Role::Quiet)
         }
         None => (
-            text.say(Key::TableEmpty, &[("key", (&key(Action::NewSale)).into())]),
+            text.fill(Key::TableEmpty, [("key", &key(Action::NewSale))]),
             Role::Quiet,
         ),
     };

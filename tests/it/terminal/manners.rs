@@ -4,6 +4,7 @@
 use std::fs::File;
 
 use rustix::process::Signal;
+use vt100::MouseProtocolMode;
 
 use super::counter::{Counter, Shop, wait_for};
 
@@ -148,4 +149,22 @@ fn a_panic_is_read_on_a_terminal_that_works() {
     counter.see_terminal_restored();
     // What is said while the screen is still taken would be gone with it.
     counter.see("the screen has a bug");
+}
+
+#[test]
+fn the_mouse_is_the_terminals_own_over_ssh_unless_it_is_asked_for() {
+    let shop = Shop::with_sales(1);
+    for (remote, mouse, taken) in [(false, "auto", true), (true, "auto", false), (true, "on", true)] {
+        let mut command = shop.command("amqp://127.0.0.1:1", &["--mouse", mouse]);
+        if remote {
+            command.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+        }
+        let mut counter = Counter::start(command);
+        counter.see("q Quit");
+        counter.until("the mouse as it is meant", |screen| {
+            (screen.mouse_protocol_mode() != MouseProtocolMode::None) == taken
+        });
+        counter.key("q");
+        assert_eq!(counter.ended().0, 0);
+    }
 }

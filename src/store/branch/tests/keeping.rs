@@ -17,9 +17,10 @@ use crate::protocol::journal::Journal;
 use crate::protocol::message::{Outcome, Taken};
 use crate::store::StoreError;
 
-fn kept(screen: &str, product: &str, millis: u64) -> KeptDraft {
+fn kept(screen: &str, no: i64, product: &str, millis: u64) -> KeptDraft {
     KeptDraft {
         screen: screen.into(),
+        no,
         draft: Draft {
             product: product.into(),
             cost: "2,".into(),
@@ -30,45 +31,55 @@ fn kept(screen: &str, product: &str, millis: u64) -> KeptDraft {
     }
 }
 
-#[test]
-fn saving_a_sale_and_clearing_its_draft_are_one() {
-    let mut branch = Fixture::new();
-    branch.db.keep_draft(&kept("one", "PE", 1)).unwrap();
-    branch.db.keep_draft(&kept("two", "LAN", 2)).unwrap();
-    branch.db.save_sale(&lantern(), Some("one"), at(3).wall).unwrap();
-    let left = branch.db.adopt_draft(&|_| false, "three").unwrap().unwrap();
-    assert_eq!(left.draft.product, "LAN");
-    assert_eq!(
-        branch
-            .db
-            .adopt_draft(&|_| false, "four")
-            .unwrap()
-            .map(|draft| draft.screen),
-        Some("four".into())
-    );
+fn products(drafts: &[KeptDraft]) -> Vec<&str> {
+    drafts.iter().map(|kept| kept.draft.product.as_str()).collect()
 }
 
 #[test]
-fn a_draft_of_a_dead_screen_is_offered_once() {
+fn saving_a_sale_and_clearing_its_draft_are_one() {
     let mut branch = Fixture::new();
-    let draft = kept("dead", "PENS", 1);
-    branch.db.keep_draft(&draft).unwrap();
-    branch.db.keep_draft(&kept("alive", "LANTERN", 2)).unwrap();
+    branch.db.keep_draft(&kept("one", 1, "PE", 1)).unwrap();
+    branch.db.keep_draft(&kept("one", 2, "PEN", 2)).unwrap();
+    branch.db.keep_draft(&kept("two", 1, "LAN", 3)).unwrap();
+    branch.db.save_sale(&lantern(), Some(("one", 1)), at(3).wall).unwrap();
+    let left = branch.db.adopt_drafts(&|_| false, "three").unwrap();
+    assert_eq!(products(&left), ["LAN"]);
+    let left = branch.db.adopt_drafts(&|screen| screen == "three", "four").unwrap();
+    assert_eq!(products(&left), ["PEN"], "the screen's other draft is still there");
+}
+
+#[test]
+fn the_drafts_of_a_dead_screen_are_offered_once() {
+    let mut branch = Fixture::new();
+    for draft in [
+        kept("dead", 1, "PENS", 1),
+        kept("dead", 7, "SOAP", 3),
+        kept("dead", 4, "PAPER", 2),
+    ] {
+        branch.db.keep_draft(&draft).unwrap();
+    }
+    branch.db.keep_draft(&kept("alive", 1, "LANTERN", 4)).unwrap();
     let alive = |screen: &str| screen != "dead";
-    let adopted = branch.db.adopt_draft(&alive, "mine").unwrap().unwrap();
+    let adopted = branch.db.adopt_drafts(&alive, "mine").unwrap();
     assert_eq!(
         adopted,
-        KeptDraft {
-            screen: "mine".into(),
-            ..draft
-        }
+        [
+            kept("mine", -1, "PENS", 1),
+            kept("mine", -2, "PAPER", 2),
+            kept("mine", -3, "SOAP", 3)
+        ]
     );
-    assert_eq!(branch.db.adopt_draft(&alive, "other").unwrap(), None);
-    branch.db.drop_draft("mine").unwrap();
+    assert_eq!(branch.db.adopt_drafts(&alive, "other").unwrap(), []);
+    branch.db.keep_draft(&kept("mine", 1, "LAMP", 5)).unwrap();
+    for no in [-1, -2, -3] {
+        branch.db.drop_draft("mine", no).unwrap();
+    }
+    let left = branch.db.adopt_drafts(&|screen| screen == "alive", "next").unwrap();
+    assert_eq!(products(&left), ["LAMP"]);
     assert_eq!(
-        branch.db.adopt_draft(&|_| false, "alive").unwrap(),
-        None,
-        "a screen keeps its own draft"
+        branch.db.adopt_drafts(&|_| false, "alive").unwrap(),
+        [],
+        "a screen keeps its own drafts"
     );
 }
 
