@@ -19,6 +19,29 @@ use crate::support::wait;
 /// How long somebody at a till rests between two sales while a machine works beside them.
 const REST: Duration = Duration::from_millis(20);
 
+/// The backlog is drained and compared so many times, because a machine is not always as quick; the turn in the middle counts.
+const TURNS: usize = 3;
+
+/// One drain, and what head office's table takes at best right after it.
+struct Turn {
+    drained: Drain,
+    /// Sales a second.
+    rate: f64,
+    upserts: raw::Upserts,
+}
+
+impl Turn {
+    fn take(bench: &Bench, place: &Place, db: &str, sold: u64) -> Self {
+        place.forget("hq.db");
+        let drained = drain(bench, place, db);
+        Self {
+            rate: sold as f64 / drained.took.as_secs_f64(),
+            upserts: raw::upserts(place, &bench.goods, bench.scale.rows),
+            drained,
+        }
+    }
+}
+
 /// What is left when it is drained.
 pub(crate) struct Backlog {
     pub(crate) place: Place,
@@ -46,10 +69,18 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Backlog {
     import_while_selling(bench, &place, rows, report);
     place.copy_db("branch.db", "again.db");
     let sold = look(&place, "branch.db").status().expect("it can be read").rows;
-    let drained = drain(bench, &place, "branch.db");
-    let rate = sold as f64 / drained.took.as_secs_f64();
-    let upserts = raw::upserts(&place, &bench.goods, rows);
-    say_rate(rows, rate, &upserts, report);
+    let mut turns = Vec::with_capacity(TURNS);
+    for _ in 1..TURNS {
+        place.copy_db("again.db", "turn.db");
+        turns.push(Turn::take(bench, &place, "turn.db", sold));
+        place.forget("turn.db");
+    }
+    turns.push(Turn::take(bench, &place, "branch.db", sold));
+    let ratio = |turn: &Turn| turn.rate * turn.upserts.bulk.as_secs_f64() / rows as f64;
+    turns.sort_unstable_by(|one, other| ratio(one).total_cmp(&ratio(other)));
+    let ratios: Vec<f64> = turns.iter().map(ratio).collect();
+    let Turn { drained, rate, upserts } = turns.swap_remove(TURNS / 2);
+    say_rate(rows, rate, &upserts, &ratios, report);
     say_cpu(sold, &drained, report);
     say_memory("", rows, &drained, report);
     drain_while_selling(bench, &place, report);
@@ -64,7 +95,7 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Backlog {
     }
 }
 
-fn say_rate(rows: usize, rate: f64, upserts: &raw::Upserts, report: &mut Report) {
+fn say_rate(rows: usize, rate: f64, upserts: &raw::Upserts, ratios: &[f64], report: &mut Report) {
     let (bulk, prepared) = (upserts.bulk.as_secs_f64(), upserts.prepared.as_secs_f64());
     report.add(Figure {
         what: "the backlog, from the open session to the last row acked, against HQ's raw bulk upsert".into(),
@@ -72,7 +103,10 @@ fn say_rate(rows: usize, rate: f64, upserts: &raw::Upserts, report: &mut Report)
         unit: "",
         target: Target::AtLeast(0.7),
         baseline: format!("{} of {} sales/s", thousands(rate), thousands(rows as f64 / bulk)),
-        source: format!("{rows} sales: `import`, `--headless branch`, `--headless hq`, quorum queue; raw: the same sales through commit_group"),
+        source: format!(
+            "{rows} sales: `import`, `--headless branch`, `--headless hq`, quorum queue; raw: the same sales through commit_group; the median of {TURNS} turns, which came to {}",
+            ratios.iter().copied().map(thousands).collect::<Vec<_>>().join(", ")
+        ),
     });
     report.add(Figure {
         what: "HQ's raw bulk upsert against a prepared statement for each row".into(),
@@ -81,7 +115,7 @@ fn say_rate(rows: usize, rate: f64, upserts: &raw::Upserts, report: &mut Report)
         target: Target::AtLeast(0.8),
         baseline: format!("{} sales/s", thousands(rows as f64 / prepared)),
         source: format!(
-            "{rows} sales into the same table with rusqlite, transactions of 20,000, by turns with the bulk upsert"
+            "{rows} sales into the same table with rusqlite, transactions of 24,000, by turns with the bulk upsert"
         ),
     });
 }
@@ -200,7 +234,7 @@ fn import_while_selling(bench: &Bench, place: &Place, rows: usize, report: &mut 
 
 fn drain_while_selling(bench: &Bench, place: &Place, report: &mut Report) {
     let rows = bench.scale.rows;
-    place.forget_hq();
+    place.forget("hq.db");
     let (drained, mut saved) = while_selling(bench, &place.file("again.db"), || drain(bench, place, "again.db"));
     say_saving("drained", rows, drained.took, &mut saved, report);
     std::fs::remove_file(place.file("again.db")).expect("it was just drained");

@@ -17,6 +17,8 @@ use crate::support::broker::Vhost;
 use crate::support::wait;
 
 const BRANCHES: usize = 1_000;
+/// Sales of a batch, whoever sends it.
+const BATCH_ROWS: usize = 1_000;
 
 /// How head office took what was waiting.
 struct Taken {
@@ -105,8 +107,8 @@ async fn publish(bench: &Bench, vhost: &Vhost, day: usize, branches: usize, each
     for number in 0..branches {
         let branch = BranchCode::parse(&format!("B{number:04}")).expect("a good code");
         let ledger = LedgerId::from_random(u128::try_from(number).expect("a small number") + 1);
-        for from in (day * each..(day + 1) * each).step_by(2_000) {
-            let until = (from + 2_000).min((day + 1) * each);
+        for from in (day * each..(day + 1) * each).step_by(BATCH_ROWS) {
+            let until = (from + BATCH_ROWS).min((day + 1) * each);
             let sales: Vec<Sale> = (from..until).map(|at| bench.goods.sale(at, 2 * each, ledger)).collect();
             send(
                 &channel,

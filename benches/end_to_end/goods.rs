@@ -105,8 +105,11 @@ impl Goods {
     }
 }
 
-/// When a sale was entered: some seconds after its date, to the millisecond, differently each time.
+/// When a sale was entered: some seconds after its date, to the millisecond, by chance each time (`SplitMix64`): steps of a fixed length would be foreseen.
 pub(crate) fn entered_at(content: &SaleContent, at: usize) -> UtcMillis {
-    let jitter = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50;
+    let mut chance = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    chance = (chance ^ (chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    chance = (chance ^ (chance >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let jitter = (chance ^ (chance >> 31)) >> 50;
     UtcMillis(content.date.and_utc().timestamp_millis() + i64::try_from(jitter).expect("fourteen bits"))
 }

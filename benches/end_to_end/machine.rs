@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::Bench;
+use crate::report::load;
 
 /// The machine, the broker and how much is measured.
 pub(crate) fn describe(bench: &Bench) -> Value {
@@ -22,7 +23,7 @@ pub(crate) fn describe(bench: &Bench) -> Value {
         "cpu": line("/proc/cpuinfo", "model name"),
         "memory": line("/proc/meminfo", "MemTotal"),
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
-        "load_before": read("/proc/loadavg").split(' ').next(),
+        "load_before": load(),
         "rabbitmq": broker_version(),
         "rustc": said("rustc", "--version"),
         "commit": said("git", "describe --always --dirty"),

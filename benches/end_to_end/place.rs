@@ -65,10 +65,10 @@ impl Place {
         Program { child }
     }
 
-    /// Makes head office new: nothing is left of the one before.
-    pub(crate) fn forget_hq(&self) {
-        for name in ["hq.db", "hq.db-wal", "hq.db-shm"] {
-            let _ = fs::remove_file(self.file(name));
+    /// Removes a database that nobody has open; it need not be there.
+    pub(crate) fn forget(&self, db: &str) {
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(self.file(&format!("{db}{end}")));
         }
     }
 

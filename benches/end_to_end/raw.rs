@@ -24,9 +24,9 @@ use crate::goods::Goods;
 use crate::place::{BRANCH, Place};
 use crate::support::broker::Vhost;
 
-/// As many rows as the program puts into one batch, and as many batches as head office commits together.
-const BATCH_ROWS: usize = 2_000;
-const GROUP_BATCHES: usize = 10;
+/// As many rows as the program puts into one batch of a backlog, and as many batches as head office commits together.
+const BATCH_ROWS: usize = 4_000;
+const GROUP_BATCHES: usize = 6;
 
 /// What writing the same rows takes, both ways.
 pub(crate) struct Upserts {
@@ -53,7 +53,8 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// Writes the same rows into head office's table in its own way and row by row with a prepared statement, by turns, each in transactions of the same size.
+/// Writes the rows of an imported backlog into head office's table in its own way and row by row with a prepared statement, by turns, each in transactions of the same
+/// size.
 pub(crate) fn upserts(place: &Place, goods: &Goods, rows: usize) -> Upserts {
     let (bulk, prepared) = (place.file("bulk.db"), place.file("prepared.db"));
     let mut hq = HqDb::create(&bulk, clock::random(), clock::wall()).expect("a new database");
@@ -67,10 +68,19 @@ pub(crate) fn upserts(place: &Place, goods: &Goods, rows: usize) -> Upserts {
     };
     for from in (0..rows).step_by(BATCH_ROWS * GROUP_BATCHES) {
         let to = rows.min(from + BATCH_ROWS * GROUP_BATCHES);
-        let sales: Vec<Sale> = (from..to).map(|at| goods.sale(at, rows, ledger)).collect();
+        let now = clock::wall();
+        let imported = |at| Sale {
+            created_at: now,
+            updated_at: now,
+            ..goods.sale(at, rows, ledger)
+        };
+        let sales: Vec<Sale> = (from..to).map(imported).collect();
         took.prepared += row_by_row(&mut plain, &code, &sales);
         took.bulk += in_bulk(&mut hq, &code, &sales);
     }
+    drop((hq, plain));
+    place.forget("bulk.db");
+    place.forget("prepared.db");
     took
 }
 

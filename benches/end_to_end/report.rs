@@ -36,7 +36,8 @@ pub(crate) struct Figure {
 /// All figures of a run.
 pub(crate) struct Report {
     machine: Value,
-    figures: Vec<Figure>,
+    /// Each with the machine's load when it was taken.
+    figures: Vec<(Figure, String)>,
 }
 
 impl Report {
@@ -49,14 +50,15 @@ impl Report {
 
     /// Adds a figure, and tells it at once.
     pub(crate) fn add(&mut self, figure: Figure) {
-        eprintln!("{figure}   ({})", figure.source);
-        self.figures.push(figure);
+        let load = load();
+        eprintln!("{figure}   ({}; load {load})", figure.source);
+        self.figures.push((figure, load));
     }
 
     /// Prints the table and writes the JSON.
     pub(crate) fn finish(self) {
         println!("| what | target | measured | baseline | verdict |\n| --- | --- | --- | --- | --- |");
-        for figure in &self.figures {
+        for (figure, _) in &self.figures {
             println!("{figure}");
         }
         let named = |name: &str| match &self.machine[name] {
@@ -64,14 +66,15 @@ impl Report {
             other => other.to_string(),
         };
         println!(
-            "\nMeasured by `make bench` on {} cores ({}), Linux {}, RabbitMQ {}, with a backlog of {} sales.",
+            "\nMeasured by `make bench` on {} cores ({}), Linux {}, RabbitMQ {}, with a backlog of {} sales, from a load of {} on.",
             named("cores"),
             named("cpu"),
             named("kernel"),
             named("rabbitmq"),
             thousands(named("sales_of_the_backlog").parse().unwrap_or(0.0)),
+            named("load_before"),
         );
-        let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
+        let figures: Vec<Value> = self.figures.iter().map(|(figure, load)| figure.json(load)).collect();
         let all = json!({ "machine": self.machine, "figures": figures });
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/bench.json");
         std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder for the report");
@@ -91,7 +94,7 @@ impl Figure {
         }
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, load: &str) -> Value {
         let (sense, target) = match self.target {
             Target::AtLeast(least) => (Some("at least"), Some(least)),
             Target::AtMost(most) => (Some("at most"), Some(most)),
@@ -106,6 +109,7 @@ impl Figure {
             "met": self.is_met(),
             "baseline": self.baseline,
             "source": self.source,
+            "load": load,
         })
     }
 }
@@ -134,6 +138,12 @@ impl fmt::Display for Figure {
             self.baseline
         )
     }
+}
+
+/// How many programs wanted a core, on average over the last minute.
+pub(crate) fn load() -> String {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// A number with about three digits that matter, in groups of three.

@@ -5,11 +5,12 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 21 and more | the [envelope](super::envelope), readable whatever the body is |
-//! | any | the body's two sections, numbers and texts; each is a varint `2 * length + packed`, then that many bytes: the section itself, or (`packed` = 1) a zstd frame with its content size |
+//! | any | the body's sections, numbers, texts and bits, as far as to the last that is not empty; each is a varint `2 * length + packed`, then that many bytes: the section itself, or (`packed` = 1) a zstd frame with its content size and without the four bytes of its magic number |
 //! | 4 | checksum: the first bytes of the BLAKE3 hash of everything before |
 //!
 //! The checksum is there because TCP's own lets one damaged segment in 65,536 through, and a sale that arrives with another price would be stored and acked as it
-//! is. Numbers and texts are packed apart because their bytes are distributed so differently that one frame for both is 7 % longer.
+//! is. The sections are packed apart because their bytes are distributed so differently that one frame for numbers and texts is 7 % longer, and bits
+//! can hardly be packed at all.
 //!
 //! # Versions
 //!

@@ -14,23 +14,29 @@ const LEVEL: i32 = 3;
 const MIN_PACKED: usize = 48;
 const CHECKSUM_BYTES: usize = 4;
 
-/// The two parts of a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What every zstd frame begins with; it does not travel.
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The parts of a body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Sections<'a> {
     pub(super) numbers: Cow<'a, [u8]>,
     pub(super) texts: Cow<'a, [u8]>,
+    pub(super) bits: Cow<'a, [u8]>,
 }
 
 /// Puts the sections and the checksum behind an envelope.
 pub(super) fn seal(mut message: Vec<u8>, sections: &Sections<'_>) -> Result<Vec<u8>, EncodeError> {
-    for section in [&sections.numbers, &sections.texts] {
+    let all = [&sections.numbers, &sections.texts, &sections.bits];
+    let last = all.iter().rposition(|section| !section.is_empty());
+    for section in &all[..last.map_or(0, |last| last + 1)] {
         let packed = if section.len() < MIN_PACKED {
             None
         } else {
             let frame = pack(section)?;
             (frame.len() < section.len()).then_some(frame)
         };
-        let bytes = packed.as_deref().unwrap_or(section);
+        let bytes = packed.as_deref().unwrap_or(section.as_ref());
         let mut head = [0; 10];
         let tag = 2 * bytes.len() as u64 + u64::from(packed.is_some());
         let head = postcard::to_slice(&tag, &mut head).map_err(|_| EncodeError::Packing)?;
@@ -55,7 +61,12 @@ fn pack(section: &[u8]) -> Result<Vec<u8>, EncodeError> {
             Some(packer) => packer,
             None => packer.insert(Compressor::new(LEVEL).map_err(|_| EncodeError::Packing)?),
         };
-        packer.compress(section).map_err(|_| EncodeError::Packing)
+        let mut frame = packer.compress(section).map_err(|_| EncodeError::Packing)?;
+        if !frame.starts_with(&MAGIC) {
+            return Err(EncodeError::Packing);
+        }
+        frame.drain(..MAGIC.len());
+        Ok(frame)
     })
 }
 
@@ -67,15 +78,20 @@ pub(super) fn open<'a>(message: &[u8], sealed: &'a [u8]) -> Result<Sections<'a>,
         return Err(Flaw::Checksum);
     }
     let (numbers, rest) = section(sections, MAX_BODY_BYTES)?;
-    let (texts, rest) = section(rest, MAX_BODY_BYTES - numbers.len())?;
+    let room = MAX_BODY_BYTES - numbers.len();
+    let (texts, rest) = section(rest, room)?;
+    let (bits, rest) = section(rest, room - texts.len())?;
     if !rest.is_empty() {
         return Err(Flaw::Trailing);
     }
-    Ok(Sections { numbers, texts })
+    Ok(Sections { numbers, texts, bits })
 }
 
-/// Takes the first section off; it has at most `room` bytes when unpacked.
+/// Takes the first section off; it has at most `room` bytes when unpacked. Behind the last one all are empty.
 fn section(bytes: &[u8], room: usize) -> Result<(Cow<'_, [u8]>, &[u8]), Flaw> {
+    if bytes.is_empty() {
+        return Ok((Cow::Borrowed(bytes), bytes));
+    }
     let (tag, rest) = postcard::take_from_bytes::<u64>(bytes).map_err(|_| Flaw::Short)?;
     let length = usize::try_from(tag / 2).map_err(|_| Flaw::Short)?;
     let (bytes, rest) = rest.split_at_checked(length).ok_or(Flaw::Short)?;
@@ -91,7 +107,8 @@ fn section(bytes: &[u8], room: usize) -> Result<(Cow<'_, [u8]>, &[u8]), Flaw> {
 }
 
 fn unpack(frame: &[u8], room: usize) -> Result<Vec<u8>, Flaw> {
-    let size = zstd_safe::get_frame_content_size(frame)
+    let frame = [&MAGIC, frame].concat();
+    let size = zstd_safe::get_frame_content_size(&frame)
         .ok()
         .flatten()
         .ok_or(Flaw::Packing)?;
@@ -104,7 +121,7 @@ fn unpack(frame: &[u8], room: usize) -> Result<Vec<u8>, Flaw> {
             Some(unpacker) => unpacker,
             None => unpacker.insert(Decompressor::new().map_err(|_| Flaw::Packing)?),
         };
-        unpacker.decompress(frame, size).map_err(|_| Flaw::Packing)
+        unpacker.decompress(&frame, size).map_err(|_| Flaw::Packing)
     })?;
     if bytes.len() == size {
         Ok(bytes)
@@ -126,6 +143,7 @@ mod tests {
         Sections {
             numbers: Cow::Owned(numbers.to_vec()),
             texts: Cow::Owned(texts.to_vec()),
+            bits: Cow::Owned(Vec::new()),
         }
     }
 
@@ -136,9 +154,12 @@ mod tests {
             (vec![1; 9_000], b"abc".to_vec()),
             (vec![7], vec![9; 47]),
         ] {
-            let body = sections(&numbers, &texts);
-            let sealed = seal(b"HEAD".to_vec(), &body).unwrap();
-            assert_eq!(open(&sealed, &sealed[4..]), Ok(body));
+            for bits in [vec![], vec![6; 5]] {
+                let mut body = sections(&numbers, &texts);
+                body.bits = bits.into();
+                let sealed = seal(b"HEAD".to_vec(), &body).unwrap();
+                assert_eq!(open(&sealed, &sealed[4..]), Ok(body));
+            }
         }
     }
 
@@ -163,7 +184,8 @@ mod tests {
             assert_eq!(open(&damaged, &damaged[4..]), Err(Flaw::Checksum), "byte {at}");
         }
         let mut longer = sealed[..sealed.len() - CHECKSUM_BYTES].to_vec();
-        longer.push(0);
+        // An empty third section, and one more.
+        longer.extend([0, 0]);
         let sum = checksum(&longer);
         longer.extend(sum);
         assert_eq!(open(&longer, &longer[4..]), Err(Flaw::Trailing));

@@ -362,6 +362,7 @@ proptest! {
     fn hostile_bodies_are_refused_or_sound(
         numbers in proptest::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..80),
         texts in proptest::collection::vec(any::<u8>(), 0..20),
+        bits in proptest::collection::vec(any::<u8>(), 0..9),
         kind in 1..=4_u8,
     ) {
         let kind = [Kind::Hello, Kind::Batch, Kind::Answer, Kind::Receipt][usize::from(kind - 1)];
@@ -373,7 +374,7 @@ proptest! {
             Kind::Answer => [&down, LEDGER.as_bytes().as_slice()].concat(),
             Kind::Receipt => down,
         };
-        let sections = Sections { numbers: numbers.into(), texts: texts.into() };
+        let sections = Sections { numbers: numbers.into(), texts: texts.into(), bits: bits.into() };
         let bytes = seal::seal(envelope, &sections).unwrap();
         if let Ok(message) = decode_uplink(&bytes) {
             prop_assert!(encode_uplink(&message, 1).is_ok());

@@ -18,7 +18,7 @@
 //! and the problem of the content: 0 = no product, 1 = product too long, 2 = unclean text, 3 = no region, 4 = region too long, 5 = no quantity, 6 = amount too large; 2 =
 //! unreadable; 3 = storage.
 //!
-//! A batch's numbers are [rows]. Texts are empty unless there are rows.
+//! A batch's numbers are [rows]. Texts and bits are empty unless there are rows.
 
 pub mod column;
 pub mod rows;
@@ -39,7 +39,7 @@ use crate::domain::time::UtcMillis;
 use crate::protocol::lineage::{MAX_ASKED, Mark};
 use crate::protocol::message::{Answer, Batch, Hello, HqStamp, Outcome, Receipt, Taken, Version};
 use crate::wire::envelope::Envelope;
-use rows::{RowNumbers, RowTexts};
+use rows::{Packed, RowNumbers, RowTexts};
 use runs::Runs;
 
 /// The number of this version.
@@ -150,10 +150,11 @@ pub(super) fn read_hello(envelope: &Envelope, sections: &Sections<'_>) -> Result
 
 /// Writes the body of a batch.
 pub(super) fn write_batch(batch: &Batch) -> Result<Sections<'static>, EncodeError> {
-    let (numbers, texts) = pack_rows(&batch.sales, batch.ledger)?;
+    let rows = pack_rows(&batch.sales, batch.ledger)?;
     Ok(Sections {
-        numbers: write(&numbers)?.into(),
-        texts: write(&texts)?.into(),
+        numbers: write(&rows.numbers)?.into(),
+        texts: write(&rows.texts)?.into(),
+        bits: rows.bits.into(),
     })
 }
 
@@ -165,7 +166,7 @@ pub(super) fn read_batch(envelope: &Envelope, sections: &Sections<'_>) -> Result
         branch: envelope.branch.clone(),
         ledger: envelope.ledger,
         id: BatchId::from_bytes(envelope.id),
-        sales: numbers.unpack(&texts, envelope.ledger)?,
+        sales: numbers.unpack(&texts, &sections.bits, envelope.ledger)?,
     })
 }
 
@@ -195,7 +196,7 @@ pub(super) fn read_answer(nonce: Nonce, ledger: LedgerId, sections: &Sections<'_
 
 /// Writes the body of a receipt.
 pub(super) fn write_receipt(receipt: &Receipt) -> Result<Sections<'static>, EncodeError> {
-    let mut texts = Vec::new();
+    let (mut texts, mut bits) = (Vec::new(), Vec::new());
     let outcome = match &receipt.outcome {
         Outcome::Unreadable => OutcomeBody::Unreadable,
         Outcome::TooNew => OutcomeBody::TooNew,
@@ -203,9 +204,9 @@ pub(super) fn write_receipt(receipt: &Receipt) -> Result<Sections<'static>, Enco
             let held = match taken.held.first() {
                 None => None,
                 Some(Sale { ledger, .. }) => {
-                    let (numbers, held_texts) = pack_rows(&taken.held, *ledger)?;
-                    texts = write(&held_texts)?;
-                    Some((*ledger.as_bytes(), numbers))
+                    let rows = pack_rows(&taken.held, *ledger)?;
+                    (texts, bits) = (write(&rows.texts)?, rows.bits);
+                    Some((*ledger.as_bytes(), rows.numbers))
                 }
             };
             OutcomeBody::Taken(Box::new(TakenBody {
@@ -224,6 +225,7 @@ pub(super) fn write_receipt(receipt: &Receipt) -> Result<Sections<'static>, Enco
     Ok(Sections {
         numbers: write(&body)?.into(),
         texts: texts.into(),
+        bits: bits.into(),
     })
 }
 
@@ -239,9 +241,12 @@ pub(super) fn read_receipt(batch: BatchId, sections: &Sections<'_>) -> Result<Re
                 stored: stored.unpack()?,
                 refused: unpack_refused(refused.0)?,
                 held: match held {
-                    None if sections.texts.is_empty() => Vec::new(),
+                    None if sections.texts.is_empty() && sections.bits.is_empty() => Vec::new(),
                     None => return Err(Flaw::Trailing),
-                    Some((ledger, numbers)) => numbers.unpack(&read(&sections.texts)?, LedgerId::from_bytes(ledger))?,
+                    Some((ledger, numbers)) => {
+                        let texts = read(&sections.texts)?;
+                        numbers.unpack(&texts, &sections.bits, LedgerId::from_bytes(ledger))?
+                    }
                 },
             })
         }
@@ -272,7 +277,7 @@ fn unpack_marks(marks: Marks) -> Vec<Mark> {
     marks.0.into_iter().map(unpack_mark).collect()
 }
 
-fn pack_rows(sales: &[Sale], ledger: LedgerId) -> Result<(RowNumbers, RowTexts<'_>), EncodeError> {
+fn pack_rows(sales: &[Sale], ledger: LedgerId) -> Result<Packed, EncodeError> {
     if sales.is_empty() || sales.len() > MAX_ROWS {
         return Err(EncodeError::Rows(sales.len()));
     }
@@ -392,12 +397,12 @@ fn capped<T: Clone, const MAX: usize>(list: &[T]) -> Result<Capped<T, MAX>, Enco
 fn numbers_only<T: Serialize>(body: &T) -> Result<Sections<'static>, EncodeError> {
     Ok(Sections {
         numbers: write(body)?.into(),
-        texts: Vec::new().into(),
+        ..Sections::default()
     })
 }
 
 fn read_numbers_only<'a, T: Deserialize<'a>>(sections: &'a Sections<'_>) -> Result<T, Flaw> {
-    if !sections.texts.is_empty() {
+    if !sections.texts.is_empty() || !sections.bits.is_empty() {
         return Err(Flaw::Trailing);
     }
     read(&sections.numbers)

@@ -14,11 +14,13 @@
 //! | costs | column, one number for each other row: its cost less that in the product's row before |
 //! | tax rate | `u`: ten-thousandths of a percent |
 //! | tax | column: the tax less the amount times the rate, rounded half up to two decimals and at most 999,999,999.9999 |
-//! | by date | flag: whether creation is told less the row's date, read as UTC |
-//! | created | column: differences of the creation |
+//! | created as | `u`: 0 = differences of the creation; 1 = differences of the creation less the row's date, read as UTC; 2 = the creation less that date |
+//! | created | column: that |
 //! | updated | column: the update less the creation |
 //! | voids | list of how many rows that are not void are before each void (`u`) |
 //! | voided | column, one number for each void: the deletion less the update |
+//!
+//! Columns that are written in bits have theirs in the section of bits, in this order.
 //!
 //! In the texts: products, regions, each 0 and one text, in which every product ends in a line feed; or, where one has a line feed in it, 1, the list of
 //! their lengths in bytes (`u`), and one text.
@@ -28,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::capped::Capped;
 use super::super::{EncodeError, Flaw, MAX_PRODUCT_BYTES, MAX_REGION_BYTES, MAX_ROWS};
-use super::column::{Column, gaps, marked};
+use super::column::{Column, Plan, gaps, marked};
 use super::runs::Runs;
 use super::tax::TaxGuess;
 use super::texts::{Dictionary, Texts};
@@ -49,11 +51,22 @@ pub(in super::super) struct RowNumbers {
     costs: Column,
     tax_rate: u32,
     tax: Column,
-    by_date: bool,
+    created_as: CreatedAs,
     created: Column,
     updated: Column,
     voids: Capped<u32, MAX_ROWS>,
     voided: Column,
+}
+
+/// How the creation of rows is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum CreatedAs {
+    /// From row to row.
+    Steps,
+    /// How long after the date, from row to row.
+    StepsSinceDate,
+    /// How long after the date.
+    SinceDate,
 }
 
 /// The texts of some rows.
@@ -65,8 +78,15 @@ pub(in super::super) struct RowTexts<'a> {
     regions: Texts<'a>,
 }
 
+/// Rows as they travel.
+pub(super) struct Packed {
+    pub(super) numbers: RowNumbers,
+    pub(super) texts: RowTexts<'static>,
+    pub(super) bits: Vec<u8>,
+}
+
 /// Turns rows of one ledger, at most [`MAX_ROWS`], into columns.
-pub(super) fn pack(sales: &[Sale]) -> Result<(RowNumbers, RowTexts<'static>), EncodeError> {
+pub(super) fn pack(sales: &[Sale]) -> Result<Packed, EncodeError> {
     let mut regions = Dictionary::default();
     let region: Vec<_> = sales
         .iter()
@@ -75,54 +95,58 @@ pub(super) fn pack(sales: &[Sale]) -> Result<(RowNumbers, RowTexts<'static>), En
     let goods = Goods::of(sales);
     let guess = TaxGuess::of(sales.iter().map(|sale| &sale.content));
     let tax = |c: &SaleContent| c.tax.units() - guess.tax(c.qty, c.cost);
-    let (by_date, created) = pack_created(sales);
     let voided: Vec<_> = sales
         .iter()
         .filter_map(|sale| Some(sale.deleted_at?.0.wrapping_sub(sale.updated_at.0)))
         .collect();
+    let (created_as, created) = plan_created(sales);
+    let mut bits = Vec::new();
+    let mut column = |numbers| Plan::of(numbers).pack(&mut bits);
     let numbers = RowNumbers {
         runs: Runs::pack(&Run::group(sales.iter().map(|sale| (sale.id, sale.revision)))),
-        date: Column::pack(&differences(sales.iter().map(wall_seconds))),
-        product: Column::pack(&goods.product),
-        region: Column::pack(&region),
-        qty: column(sales, |sale| i64::from(sale.content.qty) - 1),
-        first_costs: Column::pack(&goods.first_costs),
-        costs: Column::pack(&goods.costs),
+        date: column(differences(sales.iter().map(wall_seconds))),
+        product: column(goods.product),
+        region: column(region),
+        qty: column(of_each(sales, |sale| i64::from(sale.content.qty) - 1)),
+        first_costs: column(goods.first_costs),
+        costs: column(goods.costs),
         tax_rate: guess.0,
-        tax: column(sales, |sale| tax(&sale.content)),
-        by_date,
-        created,
-        updated: column(sales, |sale| sale.updated_at.0.wrapping_sub(sale.created_at.0)),
+        tax: column(of_each(sales, |sale| tax(&sale.content))),
+        created_as,
+        created: created.pack(&mut bits),
+        updated: Plan::of(of_each(sales, |sale| sale.updated_at.0.wrapping_sub(sale.created_at.0))).pack(&mut bits),
         voids: Capped(gaps(sales.iter().map(Sale::is_void))),
-        voided: Column::pack(&voided),
+        voided: Plan::of(voided).pack(&mut bits),
     };
     let texts = RowTexts {
         products: Texts::pack(&goods.products.texts, MAX_PRODUCT_BYTES)?,
         regions: Texts::pack(&regions.texts, MAX_REGION_BYTES)?,
     };
-    Ok((numbers, texts))
+    Ok(Packed { numbers, texts, bits })
 }
 
 impl RowNumbers {
-    /// The rows, of this ledger.
-    pub(super) fn unpack(self, texts: &RowTexts<'_>, ledger: LedgerId) -> Result<Vec<Sale>, Flaw> {
+    /// The rows, of this ledger. Takes all of `bits`.
+    pub(super) fn unpack(self, texts: &RowTexts<'_>, mut bits: &[u8], ledger: LedgerId) -> Result<Vec<Sale>, Flaw> {
+        let bits = &mut bits;
         let runs = self.runs.unpack()?;
         let rows = runs.iter().map(|run| run.count as usize).sum();
         if rows == 0 {
             return Err(Flaw::Rows);
         }
-        let dates = unpack_dates(self.date.unpack(rows)?)?;
+        let dates = unpack_dates(self.date.unpack(rows, bits)?)?;
+        let product = self.product.unpack(rows, bits)?;
         let contents = Contents {
             products: texts.products.unpack(MAX_PRODUCT_BYTES)?,
-            goods: unpack_goods(self.product.unpack(rows)?, self.first_costs, self.costs)?,
             regions: texts.regions.unpack(MAX_REGION_BYTES)?,
-            region: self.region.unpack(rows)?,
-            qty: self.qty.unpack(rows)?,
+            region: self.region.unpack(rows, bits)?,
+            qty: self.qty.unpack(rows, bits)?,
+            goods: unpack_goods(product, self.first_costs, self.costs, bits)?,
             guess: TaxGuess(self.tax_rate),
-            tax: self.tax.unpack(rows)?,
+            tax: self.tax.unpack(rows, bits)?,
         };
-        let created = unpack_created(self.created.unpack(rows)?, self.by_date.then_some(&dates));
-        let updated = self.updated.unpack(rows)?;
+        let created = unpack_created(self.created.unpack(rows, bits)?, self.created_as, &dates);
+        let updated = self.updated.unpack(rows, bits)?;
         let mut sales = Vec::with_capacity(rows);
         for run in runs {
             for id in run.ids() {
@@ -139,11 +163,15 @@ impl RowNumbers {
             }
         }
         let voids = marked(self.voids.0, rows)?;
-        for (at, after) in voids.iter().zip(self.voided.unpack(voids.len())?) {
+        for (at, after) in voids.iter().zip(self.voided.unpack(voids.len(), bits)?) {
             let sale = &mut sales[*at];
             sale.deleted_at = Some(UtcMillis(sale.updated_at.0.wrapping_add(after)));
         }
-        Ok(sales)
+        if bits.is_empty() {
+            Ok(sales)
+        } else {
+            Err(Flaw::Trailing)
+        }
     }
 }
 
@@ -210,10 +238,15 @@ impl<'a> Goods<'a> {
 }
 
 /// For each row the place of its product in the list, and its cost.
-fn unpack_goods(product: Vec<i64>, first_costs: Column, costs: Column) -> Result<Vec<(i64, Money)>, Flaw> {
+fn unpack_goods(
+    product: Vec<i64>,
+    first_costs: Column,
+    costs: Column,
+    bits: &mut &[u8],
+) -> Result<Vec<(i64, Money)>, Flaw> {
     let firsts = product.iter().filter(|place| **place == 0).count();
-    let mut later_costs = costs.unpack(product.len() - firsts)?.into_iter();
-    let mut first_costs = first_costs.unpack(firsts)?.into_iter();
+    let mut first_costs = first_costs.unpack(firsts, bits)?.into_iter();
+    let mut later_costs = costs.unpack(product.len() - firsts, bits)?.into_iter();
     let mut seen: Vec<Money> = Vec::with_capacity(firsts);
     let mut goods = Vec::with_capacity(product.len());
     for told in product {
@@ -235,24 +268,28 @@ fn unpack_goods(product: Vec<i64>, first_costs: Column, costs: Column) -> Result
     Ok(goods)
 }
 
-/// Creation, told by the date where that is shorter: it is for sales that were entered as they were made, and it isn't for imported ones.
-fn pack_created(sales: &[Sale]) -> (bool, Column) {
-    let absolute = Column::pack(&differences(sales.iter().map(|sale| sale.created_at.0)));
-    let since_date = |sale: &Sale| sale.created_at.0.wrapping_sub(wall_seconds(sale) * 1_000);
-    let by_date = Column::pack(&differences(sales.iter().map(since_date)));
-    if by_date.bytes() < absolute.bytes() {
-        (true, by_date)
-    } else {
-        (false, absolute)
-    }
+/// Creation, told as is shortest: by the date for sales that were entered as they were made, but not for imported ones.
+fn plan_created(sales: &[Sale]) -> (CreatedAs, Plan) {
+    let steps = Plan::of(differences(sales.iter().map(|sale| sale.created_at.0)));
+    let since_date = of_each(sales, |sale| sale.created_at.0.wrapping_sub(wall_seconds(sale) * 1_000));
+    let steps_since_date = Plan::of(differences(since_date.iter().copied()));
+    let ways = [
+        (CreatedAs::Steps, steps),
+        (CreatedAs::StepsSinceDate, steps_since_date),
+        (CreatedAs::SinceDate, Plan::of_unforeseen(since_date)),
+    ];
+    let shortest = ways.into_iter().min_by_key(|(_, plan)| plan.bytes);
+    shortest.expect("there are three ways")
 }
 
-fn unpack_created(steps: Vec<i64>, dates: Option<&Vec<NaiveDateTime>>) -> Vec<i64> {
-    let mut created = sums(steps);
-    if let Some(dates) = dates {
-        for (created, date) in created.iter_mut().zip(dates) {
-            *created = created.wrapping_add(date.and_utc().timestamp_millis());
-        }
+fn unpack_created(told: Vec<i64>, told_as: CreatedAs, dates: &[NaiveDateTime]) -> Vec<i64> {
+    let mut created = match told_as {
+        CreatedAs::Steps => return sums(told),
+        CreatedAs::StepsSinceDate => sums(told),
+        CreatedAs::SinceDate => told,
+    };
+    for (created, date) in created.iter_mut().zip(dates) {
+        *created = created.wrapping_add(date.and_utc().timestamp_millis());
     }
     created
 }
@@ -272,8 +309,8 @@ fn wall_seconds(sale: &Sale) -> i64 {
     sale.content.date.and_utc().timestamp()
 }
 
-fn column(sales: &[Sale], number: impl Fn(&Sale) -> i64) -> Column {
-    Column::pack(&sales.iter().map(number).collect::<Vec<_>>())
+fn of_each(sales: &[Sale], number: impl Fn(&Sale) -> i64) -> Vec<i64> {
+    sales.iter().map(number).collect()
 }
 
 fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
