@@ -161,7 +161,6 @@ fn receipt(batch: &Batch, before: Mark) -> Receipt {
             trial: false,
             reads: READS.to_vec(),
         },
-        ledger: batch.ledger,
         batch: batch.id,
         mark: before.after(batch.id, newly_applied, &stored),
         newly_applied,

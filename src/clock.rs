@@ -7,6 +7,12 @@ use chrono::{NaiveDateTime, Timelike};
 
 use crate::domain::time::{Tick, UtcMillis};
 
+/// When this program was built, by the clock of the computer that built it.
+pub const BUILT: UtcMillis = match i64::from_str_radix(env!("BRANCHLINE_BUILT_MS"), 10) {
+    Ok(millis) => UtcMillis(millis),
+    Err(_) => panic!("build.rs writes a whole number"),
+};
+
 /// The wall clock in UTC.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]

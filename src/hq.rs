@@ -19,12 +19,14 @@ mod vigil;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use crate::clock;
 use crate::domain::time::UtcMillis;
 use crate::protocol::backoff::Backoff;
 use crate::shutdown::Shutdown;
 use crate::store::hq::HqDb;
-use crate::transport::{HqLink, HqTransport, HqTrouble};
+use crate::transport::{HqLink, HqTransport, HqTrouble, Reply};
 use desk::Desk;
 use trouble::{Said, Trouble};
 
@@ -32,8 +34,9 @@ pub use replay::{ReplayError, replay};
 
 /// The most messages that are taken from the broker at once.
 const GROUP_MESSAGES: usize = 64;
-/// No more messages are taken at once when their bodies have this many bytes.
-const GROUP_BYTES: usize = 1 << 20;
+/// No more messages are taken at once when their bodies have this many bytes: about as many as one transaction takes, so that answers to the first don't wait for
+/// another transaction.
+const GROUP_BYTES: usize = 160 << 10;
 
 /// How HQ runs.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,8 @@ pub struct Options {
     pub trial: bool,
     /// What tells the time: the wall clock, or a test.
     pub wall: fn() -> UtcMillis,
+    /// When this program was built: an earlier clock is wrong.
+    pub built: UtcMillis,
     /// How long HQ waits after a failure.
     pub retry: Backoff,
 }
@@ -53,6 +58,7 @@ impl Options {
         Self {
             trial,
             wall: clock::wall,
+            built: clock::BUILT,
             retry: Backoff {
                 first_ms: 1_000,
                 cap_ms: 30_000,
@@ -78,7 +84,7 @@ pub async fn run<T: HqTransport>(transport: T, db: HqDb, options: Options, shutd
     let mut office = Office {
         transport,
         place: db.path().to_owned(),
-        desk: Some(Desk::at(db, options.trial)),
+        desk: Some(Desk::at(db, options)),
         options,
         failures: 0,
         said: Said::default(),
@@ -104,6 +110,21 @@ struct Office<T> {
     said: Said,
 }
 
+/// A group that is committed: its answers must go out before the broker hears that it is done with. The broker waits for that while the next group is committed.
+struct Owed {
+    replies: Vec<Reply>,
+    tags: Vec<u64>,
+}
+
+/// Answers a committed group, and then acks it to the broker.
+async fn pay(link: &mut impl HqLink, owed: Option<Owed>) -> Result<(), HqTrouble> {
+    if let Some(Owed { replies, tags }) = owed {
+        link.reply(replies).await?;
+        link.ack(&tags).await?;
+    }
+    Ok(())
+}
+
 impl<T: HqTransport> Office<T> {
     /// One session; ends well when HQ is asked to stop.
     async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Trouble> {
@@ -118,18 +139,38 @@ impl<T: HqTransport> Office<T> {
             link = self.transport.open() => link?,
         };
         tracing::info!("head office listens");
+        let mut owed: Option<Owed> = None;
         loop {
-            let group = tokio::select! {
-                biased;
-                () = shutdown.wait() => break,
-                group = link.next_group(GROUP_MESSAGES, GROUP_BYTES) => group?,
+            let group = match owed {
+                None => tokio::select! {
+                    biased;
+                    () = shutdown.wait() => break,
+                    group = link.next_group(GROUP_MESSAGES, GROUP_BYTES) => Some(group?),
+                },
+                Some(_) if shutdown.is_requested() => None,
+                // What has not arrived yet must not keep a branch waiting for its answer.
+                Some(_) => link
+                    .next_group(GROUP_MESSAGES, GROUP_BYTES)
+                    .now_or_never()
+                    .transpose()?,
             };
-            let tags: Vec<u64> = group.iter().map(|delivery| delivery.tag).collect();
-            let replies = self.at_desk(move |desk| desk.take(&group, wall())).await?;
-            link.reply(replies).await?;
-            link.ack(&tags).await?;
-            self.failures = 0;
-            self.said.all_is_well();
+            let was_owed = owed.is_some();
+            if let Some(group) = group {
+                let tags = group.iter().map(|delivery| delivery.tag).collect();
+                let taking = self.at_desk(move |desk| desk.take(&group, wall()));
+                let (replies, paid) = tokio::join!(taking, pay(&mut link, owed.take()));
+                paid?;
+                owed = Some(Owed {
+                    replies: replies?,
+                    tags,
+                });
+            } else {
+                pay(&mut link, owed.take()).await?;
+            }
+            if was_owed {
+                self.failures = 0;
+                self.said.all_is_well();
+            }
         }
         link.close().await;
         Ok(())
@@ -140,11 +181,11 @@ impl<T: HqTransport> Office<T> {
         &mut self,
         work: impl FnOnce(&mut Desk) -> Result<R, Trouble> + Send + 'static,
     ) -> Result<R, Trouble> {
-        let (desk, place, trial) = (self.desk.take(), self.place.clone(), self.options.trial);
+        let (desk, place, options) = (self.desk.take(), self.place.clone(), self.options);
         let working = tokio::task::spawn_blocking(move || {
             let mut desk = match desk {
                 Some(desk) => desk,
-                None => Desk::at(HqDb::open(&place)?, trial),
+                None => Desk::at(HqDb::open(&place)?, options),
             };
             let done = work(&mut desk);
             Ok((desk, done))
@@ -156,7 +197,13 @@ impl<T: HqTransport> Office<T> {
 
     async fn wait_after(&mut self, trouble: &Trouble, shutdown: &Shutdown) {
         self.failures = self.failures.saturating_add(1);
-        let wait_ms = self.options.retry.after(self.failures, clock::random());
+        // Whoever waits for a message that ends us waits for its last try, so they follow one another quickly.
+        let failures = if matches!(trouble, Trouble::Panicked(_)) {
+            1
+        } else {
+            self.failures
+        };
+        let wait_ms = self.options.retry.after(failures, clock::random());
         self.said.trouble(trouble, wait_ms);
         tokio::select! {
             () = shutdown.wait() => {}

@@ -5,8 +5,10 @@
 
 mod backup;
 pub mod branch;
+mod dates;
 pub mod hq;
 mod sqlite;
+mod statement;
 mod transaction;
 
 use std::path::PathBuf;

@@ -16,10 +16,11 @@ use crate::domain::ids::BranchCode;
 use crate::domain::line::Traffic;
 use crate::wire::topology;
 
-/// Names one message to the broker: the batch's id, the hello's nonce.
+/// Names one message to whoever gives it to a line: the batch's id, the hello's nonce. The broker is not told: it answers for messages by their order, and the envelope
+/// has the id.
 pub type MessageId = [u8; 16];
 
-/// What kind of message it is: the last word of its routing key.
+/// What kind of message it is; the last word of its routing key tells the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A hello.
@@ -29,15 +30,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind as one word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Hello => "hello",
-            Self::Sales => "sales",
-        }
-    }
-
     /// The routing key of a branch's messages of this kind.
     #[must_use]
     pub fn routing_key(self, branch: &BranchCode) -> String {
@@ -46,12 +38,6 @@ impl Kind {
             Self::Sales => topology::sales_key(branch),
         }
     }
-}
-
-/// A message's id as the broker carries it: 32 hexadecimal digits.
-#[must_use]
-pub fn message_id_text(id: MessageId) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 /// A message from a branch on its way to the broker.
@@ -114,16 +100,23 @@ pub struct Delivery {
     pub user_id: Option<String>,
     /// The routing key.
     pub routing_key: String,
-    /// The message id, if there is one.
-    pub message_id: Option<String>,
     /// How often the broker has handed this message out before.
     pub redelivered: u32,
     /// The headers, as text, for whoever must look at a message that can't be read.
     pub headers: String,
-    /// Whether it comes from the dead-letter queue.
-    pub dead_letter: bool,
+    /// Why the broker gave it up, if it comes from the dead-letter queue.
+    pub dead_letter: Option<DeadLetter>,
     /// The sealed envelope, if it is one.
     pub body: Vec<u8>,
+}
+
+/// Why the broker gave a message up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadLetter {
+    /// It lay in the queue for longer than its sender had any use for it.
+    Expired,
+    /// Anything else: it was handed out too often, or somebody moved it.
+    GivenUp,
 }
 
 /// An answer from HQ on its way to a branch.
@@ -149,7 +142,8 @@ pub trait HqTransport: Send + Sync + 'static {
 
 /// One life of HQ's line. After an error it is dropped, and nothing of it is used again: what was not acked comes again.
 pub trait HqLink: Send {
-    /// Waits for a message, then takes what else has already arrived: at most `max_messages`, and no more once their bodies reach `max_bytes`.
+    /// Waits for a message, then takes what else has already arrived: at most `max_messages`, and no more once their bodies reach `max_bytes`. Can be dropped and called
+    /// again without loss.
     fn next_group(
         &mut self,
         max_messages: usize,

@@ -9,6 +9,6 @@ pub mod topology;
 
 pub use codec::{
     DecodeError, EncodeError, Flaw, MAX_BODY_BYTES, MAX_ROWS, READS, Unread, WRITES, decode_downlink, decode_uplink,
-    encode_downlink, encode_uplink,
+    encode_downlink, encode_uplink, read_envelope,
 };
 pub use envelope::{Envelope, UplinkKind};

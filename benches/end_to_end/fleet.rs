@@ -131,8 +131,7 @@ async fn send(channel: &Channel, branch: &BranchCode, id: BatchId, ledger: Ledge
     let body = encode_uplink(&batch, WRITES[0]).expect("the batch is within its limits");
     let properties = BasicProperties::default()
         .with_delivery_mode(2)
-        .with_user_id("guest".into())
-        .with_message_id(branchline::transport::message_id_text(*id.as_bytes()).into());
+        .with_user_id("guest".into());
     let published = channel.basic_publish(
         topology::SALES_EXCHANGE.into(),
         topology::sales_key(branch).into(),

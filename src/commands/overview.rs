@@ -88,7 +88,7 @@ fn in_words(overview: &Overview) -> Vec<String> {
         ));
         if branch.conflicts > 0 {
             lines.push(format!(
-                "  {} conflicts: other contents came under keys that are taken.",
+                "  {} conflicts: other contents came under keys that are taken. The branch shows them, and settles them there.",
                 count(branch.conflicts)
             ));
         }

@@ -131,7 +131,7 @@ mod tests {
             count: 3,
             suspect: Suspect {
                 reason: "it is not ours".into(),
-                routing_key: "TUNIS-01\x1b[2J.sales".into(),
+                routing_key: "TUNIS-01\x1b[2J.s".into(),
                 user_id: None,
                 headers: "{}".into(),
                 bytes: b"hello \x1b[31m world".to_vec(),

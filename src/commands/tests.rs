@@ -427,7 +427,7 @@ fn completions_and_manual_need_no_database() {
 fn suspect() -> Incoming {
     Incoming::Refused(Suspect {
         reason: "it is not ours".into(),
-        routing_key: "SFAX-02.sales".into(),
+        routing_key: "SFAX-02.s".into(),
         user_id: None,
         headers: String::new(),
         bytes: b"hello".to_vec(),
@@ -448,7 +448,7 @@ fn the_quarantine_is_listed_shown_and_emptied() {
     assert!(
         machine
             .done(&["quarantine", "list"])
-            .contains("SFAX-02.sales: it is not ours")
+            .contains("SFAX-02.s: it is not ours")
     );
     assert!(machine.done(&["quarantine", "show", "1"]).contains("68 65 6c 6c 6f"));
     let status = machine.run(&["status", "--headless", "hq"]);

@@ -69,11 +69,11 @@ impl SaleContent {
     pub fn validate(&self) -> Result<(), ContentProblem> {
         if self.product.is_empty() {
             Err(ContentProblem::ProductMissing)
-        } else if self.product.chars().count() > MAX_PRODUCT_CHARS {
+        } else if is_longer(&self.product, MAX_PRODUCT_CHARS) {
             Err(ContentProblem::ProductTooLong)
         } else if self.region.is_empty() {
             Err(ContentProblem::RegionMissing)
-        } else if self.region.chars().count() > MAX_REGION_CHARS {
+        } else if is_longer(&self.region, MAX_REGION_CHARS) {
             Err(ContentProblem::RegionTooLong)
         } else if !is_clean(&self.product) || !is_clean(&self.region) {
             Err(ContentProblem::Unclean)
@@ -177,8 +177,21 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// Whether [`clean`] would leave a text as it is. Head office asks this of every sale, so nothing is copied.
-fn is_clean(text: &str) -> bool {
+/// Whether a text has more characters than this.
+fn is_longer(text: &str, max_chars: usize) -> bool {
+    // A text never has more characters than bytes.
+    text.len() > max_chars && text.chars().count() > max_chars
+}
+
+/// Whether [`clean`] would leave a text as it is. Head office asks this of every sale, so nothing is copied, and the usual text is judged by its bytes.
+#[must_use]
+pub fn is_clean(text: &str) -> bool {
+    if text.is_ascii() {
+        let bytes = text.as_bytes();
+        let spaced =
+            bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') || bytes.windows(2).any(|two| two == b"  ");
+        return !spaced && !bytes.iter().any(u8::is_ascii_control);
+    }
     // As if a space came before the text, and the text must not end behind one.
     let mut behind_space = true;
     for c in text.chars() {
@@ -277,6 +290,7 @@ mod tests {
             "A\u{a0}B",
             "A\u{202e}B",
             "\u{7}",
+            "A\u{7f}B",
             "CAFÉ 12",
             "É ",
             "A\u{3000}",

@@ -8,17 +8,17 @@ use crate::domain::sale::clean;
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::{Login, Policy};
 use crate::protocol::message::{Downlink, Outcome, Uplink};
-use crate::store::StoreError;
 use crate::store::hq::{HqDb, Incoming, MessageDigest, Suspect};
 use crate::transport::{Delivery, Reply};
 use crate::wire::{READS, encode_downlink};
 
+use super::Options;
 use super::intake::{self, Heard, MAX_TRIES};
 use super::trouble::Trouble;
-use super::vigil;
+use super::vigil::{self, Witnesses};
 
-/// A transaction is closed once this many sales are in it: more make it hardly faster, and all of them are in memory.
-const COMMIT_ROWS: usize = 20_000;
+/// A transaction is closed once this many sales are in it: more make it hardly faster, and all of them are in memory. What is taken from the broker at once has mostly fewer.
+const COMMIT_ROWS: usize = 32_000;
 
 /// How many bytes a database that has failed must take before anything is taken from the broker again: as much as a large group needs, so that a disk with a little room
 /// left doesn't have everything delivered again and again.
@@ -27,15 +27,19 @@ const PROBE_BYTES: u32 = 4 << 20;
 pub(super) struct Desk {
     db: HqDb,
     trial: bool,
+    built: UtcMillis,
+    witnesses: Witnesses,
     /// The database has failed, and has not been seen to work since.
     doubtful: bool,
 }
 
 impl Desk {
-    pub(super) const fn at(db: HqDb, trial: bool) -> Self {
+    pub(super) fn at(db: HqDb, options: Options) -> Self {
         Self {
             db,
-            trial,
+            trial: options.trial,
+            built: options.built,
+            witnesses: Witnesses::default(),
             doubtful: false,
         }
     }
@@ -48,22 +52,26 @@ impl Desk {
             self.db.forgive_tries()?;
             self.doubtful = false;
         }
-        Ok(vigil::check(now, self.db.newest_received_at()?)?)
+        self.check_clock(now)
+    }
+
+    fn check_clock(&mut self, now: UtcMillis) -> Result<(), Trouble> {
+        vigil::check(now, self.built, self.db.newest_received_at()?)?;
+        Ok(self.witnesses.check(now, clock::tick())?)
     }
 
     /// Takes a group of deliveries; when it returns well everything is committed, and the answers may go out.
     pub(super) fn take(&mut self, group: &[Delivery], now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
-        vigil::check(now, self.db.newest_received_at()?)?;
-        self.take_all(group, now).map_err(|error| {
-            self.doubtful = true;
-            error.into()
-        })
+        self.check_clock(now)?;
+        let replies = self.take_all(group, now);
+        self.doubtful |= matches!(replies, Err(Trouble::Database(_)));
+        replies
     }
 
-    fn take_all(&mut self, group: &[Delivery], now: UtcMillis) -> Result<Vec<Reply>, StoreError> {
+    fn take_all(&mut self, group: &[Delivery], now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
         let mut replies = Vec::with_capacity(group.len());
         let (mut together, mut rows) = (Vec::new(), 0);
-        for delivery in group {
+        for delivery in group.iter().filter(|delivery| !intake::is_expired_hello(delivery)) {
             if intake::is_suspicious(delivery) {
                 replies.extend(self.commit(std::mem::take(&mut together), now)?);
                 rows = 0;
@@ -83,22 +91,22 @@ impl Desk {
     }
 
     /// Takes a delivery that may be what ended this program before: that it is tried is written down first.
-    fn take_alone(&mut self, delivery: &Delivery, now: UtcMillis) -> Result<Vec<Reply>, StoreError> {
+    fn take_alone(&mut self, delivery: &Delivery, now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
         let digest = MessageDigest::of(&delivery.routing_key, delivery.user_id.as_deref(), &delivery.body);
         let unfinished = self.db.try_begins(digest, now)?;
-        let replies = if unfinished < MAX_TRIES {
-            self.commit(vec![Heard::of(delivery)], now)?
+        let heard = if unfinished < MAX_TRIES {
+            Heard::of(delivery)
         } else {
-            let reason =
-                format!("head office ended {unfinished} times while it handled the message, and has not read it again");
-            let suspect = intake::suspect(delivery, reason);
-            self.commit_incoming(&[Incoming::Refused(suspect)], now)?
+            Heard::poison(delivery, unfinished)
         };
-        self.db.try_ended(digest)?;
-        Ok(replies)
+        let replies = self.commit(vec![heard], now);
+        if !matches!(replies, Err(Trouble::Database(_))) {
+            self.db.try_ended(digest)?;
+        }
+        replies
     }
 
-    fn commit(&mut self, heard: Vec<Heard<'_>>, now: UtcMillis) -> Result<Vec<Reply>, StoreError> {
+    fn commit(&mut self, heard: Vec<Heard<'_>>, now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
         if heard.is_empty() {
             return Ok(Vec::new());
         }
@@ -108,13 +116,14 @@ impl Desk {
         let mut own_logins = self.db.with_own_login(&branches)?;
         let judged = heard.into_iter().map(|heard| judge(heard, self.trial, &mut own_logins));
         let group: Vec<_> = judged.collect();
-        self.commit_incoming(&group, now)
-    }
-
-    fn commit_incoming(&mut self, group: &[Incoming], now: UtcMillis) -> Result<Vec<Reply>, StoreError> {
         let began = clock::tick();
-        let answers = self.db.commit_group(now, &READS, group)?;
-        tell(group, &answers, clock::tick().since(began));
+        for (branch, clock) in group.iter().filter_map(told_clock) {
+            self.witnesses.hear(branch, clock, began);
+        }
+        // Before anything is judged by a clock that they contradict.
+        self.witnesses.check(now, began)?;
+        let answers = self.db.commit_group(now, &READS, &group)?;
+        tell(&group, &answers, clock::tick().since(began));
         let answered = group.iter().zip(&answers);
         Ok(answered
             .filter_map(|(incoming, answer)| reply(incoming, answer.as_ref()?))
@@ -132,6 +141,17 @@ fn judge(heard: Heard<'_>, trial: bool, own_logins: &mut HashSet<BranchCode>) ->
         own_logins.insert(branch.clone());
     }
     incoming
+}
+
+/// What a branch's clock says, if this is a hello.
+const fn told_clock(incoming: &Incoming) -> Option<(&BranchCode, UtcMillis)> {
+    match incoming {
+        Incoming::Message {
+            message: Uplink::Hello(hello),
+            ..
+        } => Some((&hello.branch, hello.clock)),
+        Incoming::Message { .. } | Incoming::Unread(_) | Incoming::Refused(_) => None,
+    }
 }
 
 /// The answer as it travels.

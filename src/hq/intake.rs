@@ -4,12 +4,12 @@ use crate::domain::ids::{BatchId, BranchCode, Nonce};
 use crate::protocol::identity::{self, Claims, Login, Mismatch, Policy};
 use crate::protocol::message::{Outcome, Uplink};
 use crate::store::hq::{Incoming, Question, Suspect, UnreadMessage};
-use crate::transport::Delivery;
-use crate::wire::{Unread, UplinkKind, decode_uplink, topology};
+use crate::transport::{DeadLetter, Delivery};
+use crate::wire::{Envelope, Flaw, Unread, UplinkKind, decode_uplink, read_envelope, topology};
 
 /// This delivery of a message, counted from 1, and all later ones are handled alone: a message among the earlier groups may be what ended the program.
 pub(super) const ALONE_FROM: u32 = 5;
-/// A message whose handling alone began this often and never ended goes to the quarantine unread: at the tenth delivery of one that ends the program each time.
+/// Of a message whose handling alone began this often and never ended only the envelope is read: at the tenth delivery of one that ends the program each time.
 pub(super) const MAX_TRIES: u64 = 5;
 
 /// A delivery, as far as it can be read.
@@ -24,12 +24,17 @@ enum Read {
     /// The broker gave it up; whoever sent it has sent it again long since.
     DeadLetter,
     Bytes(Result<Uplink, Unread>),
+    /// It ended this program so often that only its envelope is read.
+    Poison {
+        envelope: Result<Envelope, Flaw>,
+        tries: u64,
+    },
 }
 
 impl<'a> Heard<'a> {
     /// Reads a delivery.
     pub(super) fn of(delivery: &'a Delivery) -> Self {
-        let read = if delivery.dead_letter {
+        let read = if delivery.dead_letter.is_some() {
             Read::DeadLetter
         } else {
             Read::Bytes(decode_uplink(&delivery.body))
@@ -37,12 +42,24 @@ impl<'a> Heard<'a> {
         Self { delivery, read }
     }
 
+    /// Reads the envelope of a delivery alone, because the handling of the whole never ended in so many tries.
+    pub(super) fn poison(delivery: &'a Delivery, tries: u64) -> Self {
+        let envelope = read_envelope(&delivery.body);
+        Self {
+            delivery,
+            read: Read::Poison { envelope, tries },
+        }
+    }
+
     /// The branch that the message says it is from, if so much can be read.
     pub(super) const fn branch(&self) -> Option<&BranchCode> {
         match &self.read {
             Read::Bytes(Ok(message)) => Some(spoken_by(message)),
-            Read::Bytes(Err(Unread::Body { envelope, .. } | Unread::TooNew { envelope })) => Some(&envelope.branch),
-            Read::Bytes(Err(Unread::NotOurs(_))) | Read::DeadLetter => None,
+            Read::Bytes(Err(Unread::Body { envelope, .. } | Unread::TooNew { envelope }))
+            | Read::Poison {
+                envelope: Ok(envelope), ..
+            } => Some(&envelope.branch),
+            Read::Bytes(Err(Unread::NotOurs(_))) | Read::Poison { envelope: Err(_), .. } | Read::DeadLetter => None,
         }
     }
 
@@ -50,7 +67,7 @@ impl<'a> Heard<'a> {
     pub(super) const fn rows(&self) -> usize {
         match &self.read {
             Read::Bytes(Ok(Uplink::Batch(batch))) => batch.sales.len(),
-            Read::Bytes(_) | Read::DeadLetter => 0,
+            Read::Bytes(_) | Read::Poison { .. } | Read::DeadLetter => 0,
         }
     }
 
@@ -64,25 +81,46 @@ impl<'a> Heard<'a> {
                 Err(mismatch) => Incoming::Refused(suspect(delivery, mismatch.to_string())),
             },
             Read::Bytes(Err(unread)) => judge_unread(delivery, &unread, policy),
+            Read::Poison { envelope, tries } => judge_poison(delivery, envelope.as_ref().ok(), tries, policy),
         }
     }
 }
 
-/// What is to be done about a message that can't be read: whom its envelope names, if it is from there, is told.
+/// What is to be done about a message that can't be read.
 fn judge_unread(delivery: &Delivery, unread: &Unread, policy: Policy) -> Incoming {
-    let (envelope, outcome) = match unread {
-        Unread::NotOurs(_) => return Incoming::Refused(suspect(delivery, unread.to_string())),
-        Unread::Body { envelope, .. } => (envelope, Outcome::Unreadable),
-        Unread::TooNew { envelope } => (envelope, Outcome::TooNew),
-    };
+    let reason = unread.to_string();
+    match unread {
+        Unread::NotOurs(_) => Incoming::Refused(suspect(delivery, reason)),
+        Unread::Body { envelope, .. } => tell(delivery, envelope, Outcome::Unreadable, Some(reason), policy),
+        // It will be read once HQ is upgraded: the branch has it, and waits.
+        Unread::TooNew { envelope } => tell(delivery, envelope, Outcome::TooNew, None, policy),
+    }
+}
+
+/// What is to be done about a message that ends the program: its branch halves the batch, until the row that does it is alone.
+fn judge_poison(delivery: &Delivery, envelope: Option<&Envelope>, tries: u64, policy: Policy) -> Incoming {
+    let reason = format!("head office ended {tries} times while it handled the message, and has not read it again");
+    match envelope {
+        Some(envelope) => tell(delivery, envelope, Outcome::Unreadable, Some(reason), policy),
+        None => Incoming::Refused(suspect(delivery, reason)),
+    }
+}
+
+/// Has whom the envelope names told what became of the message, if it is from there; with a reason the message goes to the quarantine.
+fn tell(
+    delivery: &Delivery,
+    envelope: &Envelope,
+    outcome: Outcome,
+    reason: Option<String>,
+    policy: Policy,
+) -> Incoming {
     match sender(delivery, &envelope.branch, policy) {
         Err(mismatch) => Incoming::Refused(suspect(delivery, mismatch.to_string())),
         Ok(login) => Incoming::Unread(UnreadMessage {
             login,
             branch: envelope.branch.clone(),
             ledger: envelope.ledger,
-            // What is only too new will be read once HQ is upgraded: the branch has it, and waits.
-            suspect: (outcome == Outcome::Unreadable).then(|| suspect(delivery, unread.to_string())),
+            suspect: reason.map(|reason| suspect(delivery, reason)),
             question: match envelope.kind {
                 UplinkKind::Hello => Question::Hello(Nonce::from_bytes(envelope.id)),
                 UplinkKind::Batch => Question::Batch(BatchId::from_bytes(envelope.id), outcome),
@@ -120,5 +158,12 @@ pub(super) fn suspect(delivery: &Delivery, reason: String) -> Suspect {
 
 /// Whether a delivery has come so often that it is handled alone.
 pub(super) const fn is_suspicious(delivery: &Delivery) -> bool {
-    !delivery.dead_letter && delivery.redelivered.saturating_add(1) >= ALONE_FROM
+    delivery.dead_letter.is_none() && delivery.redelivered.saturating_add(1) >= ALONE_FROM
+}
+
+/// Whether a delivery is a hello that nobody waits for any more: HQ was away for longer than the branch had use for an answer, and the next hello asks the same. The
+/// envelope is what tells, for a sale must never end like this, whatever its sender has written beside it.
+pub(super) fn is_expired_hello(delivery: &Delivery) -> bool {
+    delivery.dead_letter == Some(DeadLetter::Expired)
+        && read_envelope(&delivery.body).is_ok_and(|envelope| envelope.kind == UplinkKind::Hello)
 }

@@ -5,7 +5,6 @@ use crate::protocol::identity::Policy;
 use crate::store::StoreError;
 use crate::store::hq::{HqDb, Incoming};
 use crate::transport::Delivery;
-use crate::wire::READS;
 
 use super::intake::Heard;
 
@@ -29,7 +28,7 @@ pub enum ReplayError {
 }
 
 /// Takes a message of the quarantine if it can be taken now (HQ was upgraded, or started with `--trial`), and removes it there. The branch learns of it when it
-/// asks again: what it sends a second time is stored already.
+/// sends its rows again: they are stored already, and count as applied from then on.
 ///
 /// # Errors
 /// When it still can't be taken; then it stays.
@@ -39,10 +38,9 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
         tag: 0,
         user_id: suspect.user_id,
         routing_key: suspect.routing_key,
-        message_id: None,
         redelivered: 0,
         headers: suspect.headers,
-        dead_letter: false,
+        dead_letter: None,
         body: suspect.bytes,
     };
     let heard = Heard::of(&delivery);
@@ -50,7 +48,7 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
     let had_own_login = !db.with_own_login(&branches)?.is_empty();
     match heard.judge(Policy { trial, had_own_login }) {
         message @ Incoming::Message { .. } => {
-            db.commit_group(now, &READS, &[message])?;
+            db.commit_kept(now, &message)?;
             db.discard_quarantined(id)?;
             Ok(())
         }

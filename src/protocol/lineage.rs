@@ -191,7 +191,6 @@ mod tests {
         let batch = BatchId::from_random(batch);
         Receipt {
             hq: stamp(),
-            ledger: LedgerId::from_random(1),
             batch,
             mark: before.after(batch, 1, &stored),
             newly_applied: 1,

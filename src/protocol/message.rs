@@ -7,6 +7,9 @@ use crate::domain::sale::Sale;
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
 
+/// The most rows of a batch, and so of a receipt.
+pub const MAX_BATCH_ROWS: u32 = 5_000;
+
 /// A version of the message bodies.
 pub type Version = u8;
 
@@ -44,7 +47,7 @@ pub struct Hello {
     pub marks: Vec<Mark>,
 }
 
-/// The sales of one message. All rows are of one ledger.
+/// The sales of one message, at most [`MAX_BATCH_ROWS`]. All rows are of one ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Batch {
     /// Who speaks.
@@ -114,11 +117,9 @@ pub struct Answer {
 pub struct Receipt {
     /// Who answers.
     pub hq: HqStamp,
-    /// The batch's ledger.
-    pub ledger: LedgerId,
-    /// The batch.
+    /// The batch; who made it knows its ledger.
     pub batch: BatchId,
-    /// How far HQ is with the ledger, with this batch.
+    /// How far HQ is with the batch's ledger, with this batch.
     pub mark: Mark,
     /// How many revisions of this batch HQ has applied just now; it had the others, or has not taken them.
     pub newly_applied: u64,

@@ -19,7 +19,7 @@ mod tests;
 use super::Now;
 use super::backoff::Backoff;
 use super::journal::{Outline, Resumed, Settled, Weighed};
-use super::message::{Answer, Downlink, HqStamp, Outcome, Receipt, Version};
+use super::message::{Answer, Downlink, HqStamp, MAX_BATCH_ROWS, Outcome, Receipt, Version};
 use crate::domain::event::{LinkTrouble, LogEvent};
 use crate::domain::ids::{BatchId, Nonce, StoreId};
 use crate::domain::read::LineState;
@@ -50,7 +50,7 @@ pub struct Limits {
     pub refusals_ms: u64,
     /// The most batches that are out at once.
     pub window: usize,
-    /// The most rows of a batch.
+    /// The most rows of a batch; no more than [`MAX_BATCH_ROWS`].
     pub batch_rows: u32,
     /// The wait between sessions.
     pub reconnect: Backoff,
@@ -206,11 +206,11 @@ impl Uplink {
     /// A machine that has not heard [`Event::Resumed`] yet and does nothing until then.
     ///
     /// # Panics
-    /// When the limits leave no way to send: no version, no window or no rows.
+    /// When the limits leave no way to send: no version, no window, no rows, or more than a message takes.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         assert!(
-            !limits.writes.is_empty() && limits.window > 0 && limits.batch_rows > 0,
+            !limits.writes.is_empty() && limits.window > 0 && (1..=MAX_BATCH_ROWS).contains(&limits.batch_rows),
             "the limits leave no way to send"
         );
         Self {

@@ -76,9 +76,9 @@ pub(super) fn write(conn: &mut SqliteConnection, path: &Path) -> Result<u64, Bac
     copy(conn, &draft.0)?;
     file.sync_all().map_err(failed)?;
     check(&draft.0)?;
-    match fs::hard_link(&draft.0, path) {
+    match sqlite::name(&draft.0, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
-        linked => linked.map_err(failed)?,
+        named => named.map_err(failed)?,
     }
     drop(draft);
     let synced = File::open(sqlite::folder_of(path)).and_then(|folder| folder.sync_all());

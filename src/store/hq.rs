@@ -8,11 +8,13 @@
 mod books;
 mod bulk;
 mod commit;
+mod conflicts;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod open;
 mod overview;
 mod quarantine;
+mod replayed;
 mod sales;
 mod schema;
 #[cfg(test)]

@@ -15,6 +15,8 @@ use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 
 use super::{OpenError, StoreError};
 
@@ -155,6 +157,25 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
+    }
+}
+
+/// Gives a finished file its name, unless something has it already; nobody ever sees half of it.
+///
+/// A rename that replaces nothing is one step, and memory sticks know it, which have no hard links. Where it is unknown a hard link comes to the same; where there is neither, of two
+/// that do this at once one may replace the other's file.
+///
+/// # Errors
+/// Of kind `AlreadyExists` when the name is taken.
+pub(super) fn name(draft: &Path, path: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        named => return Ok(named?),
+    }
+    match fs::hard_link(draft, path) {
+        Ok(()) => fs::remove_file(draft),
+        Err(_) if path.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(draft, path),
     }
 }
 

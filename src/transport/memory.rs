@@ -279,7 +279,7 @@ mod tests {
         session.outgoing.send(sales(1)).await.unwrap();
         assert_eq!(session.events.recv().await, Some(LinkEvent::Confirmed([1; 16])));
         let group = hq.next_group(10, 1_000).await.unwrap();
-        assert_eq!(group[0].routing_key, "TUNIS-01.sales");
+        assert_eq!(group[0].routing_key, "TUNIS-01.s");
         assert_eq!(group[0].user_id.as_deref(), Some("TUNIS-01"));
         let receipt = Reply {
             branch: branch(),

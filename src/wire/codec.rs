@@ -4,7 +4,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 38 and more | the [envelope](super::envelope), readable whatever the body is |
+//! | 21 and more | the [envelope](super::envelope), readable whatever the body is |
 //! | any | the body's two sections, numbers and texts; each is a varint `2 * length + packed`, then that many bytes: the section itself, or (`packed` = 1) a zstd frame with its content size |
 //! | 4 | checksum: the first bytes of the BLAKE3 hash of everything before |
 //!
@@ -22,15 +22,14 @@ mod seal;
 mod tests;
 pub mod v1;
 
-use crate::domain::ids::LedgerId;
-use crate::protocol::message::{Downlink, Uplink, Version};
+use crate::domain::ids::{BatchId, LedgerId, Nonce};
+use crate::protocol::message::{Downlink, MAX_BATCH_ROWS, Uplink, Version};
 
-use super::envelope::{Envelope, Head, Kind, UplinkKind};
-use seal::Sections;
+use super::envelope::{Envelope, Head, Kind, UplinkKind, read_ledger};
 
 /// The most rows of a batch, and of a receipt. With texts of the longest kind so many rows still fit into [`MAX_BODY_BYTES`], so HQ can always answer with what it
 /// holds for every row.
-pub const MAX_ROWS: usize = 5_000;
+pub const MAX_ROWS: usize = MAX_BATCH_ROWS as usize;
 /// The most bytes of a body before it is packed.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
 /// The most bytes of a product: what is longer has more characters than a sale may have, and no branch makes it.
@@ -167,20 +166,29 @@ pub fn encode_uplink(message: &Uplink, version: Version) -> Result<Vec<u8>, Enco
         return Err(EncodeError::Version(version));
     }
     let (kind, ledger, id, branch) = match message {
-        Uplink::Hello(hello) => (Kind::Hello, hello.ledger, *hello.nonce.as_bytes(), &hello.branch),
-        Uplink::Batch(batch) => (Kind::Batch, batch.ledger, *batch.id.as_bytes(), &batch.branch),
+        Uplink::Hello(hello) => (UplinkKind::Hello, hello.ledger, *hello.nonce.as_bytes(), &hello.branch),
+        Uplink::Batch(batch) => (UplinkKind::Batch, batch.ledger, *batch.id.as_bytes(), &batch.branch),
     };
     let sections = match message {
         Uplink::Hello(hello) => v1::write_hello(hello),
         Uplink::Batch(batch) => v1::write_batch(batch),
     }?;
-    let head = Head {
+    let envelope = Envelope {
         kind,
         version,
+        branch: branch.clone(),
         ledger,
         id,
     };
-    seal::seal(head.write(Some(branch)), &sections)
+    seal::seal(envelope.write(), &sections)
+}
+
+/// Reads the envelope of a message from a branch, and nothing behind it.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Flaw> {
+    Envelope::read(bytes).map(|(envelope, _)| envelope)
 }
 
 /// Reads a message from a branch.
@@ -209,21 +217,22 @@ pub fn decode_uplink(bytes: &[u8]) -> Result<Uplink, Unread> {
 /// # Errors
 /// When the message is over a limit.
 pub fn encode_downlink(message: &Downlink) -> Result<Vec<u8>, EncodeError> {
-    let (kind, ledger, id) = match message {
-        Downlink::Answer(answer) => (Kind::Answer, answer.ledger, *answer.nonce.as_bytes()),
-        Downlink::Receipt(receipt) => (Kind::Receipt, receipt.ledger, *receipt.batch.as_bytes()),
+    let begin = |kind, id| {
+        let version = v1::VERSION;
+        Head { kind, version, id }.write()
     };
-    let sections = match message {
-        Downlink::Answer(answer) => v1::write_answer(answer),
-        Downlink::Receipt(receipt) => v1::write_receipt(receipt),
-    }?;
-    let head = Head {
-        kind,
-        version: v1::VERSION,
-        ledger,
-        id,
+    let (envelope, sections) = match message {
+        Downlink::Answer(answer) => {
+            let mut envelope = begin(Kind::Answer, *answer.nonce.as_bytes());
+            envelope.extend(answer.ledger.as_bytes());
+            (envelope, v1::write_answer(answer)?)
+        }
+        Downlink::Receipt(receipt) => (
+            begin(Kind::Receipt, *receipt.batch.as_bytes()),
+            v1::write_receipt(receipt)?,
+        ),
     };
-    seal::seal(head.write(None), &sections)
+    seal::seal(envelope, &sections)
 }
 
 /// Reads a message from HQ.
@@ -231,17 +240,20 @@ pub fn encode_downlink(message: &Downlink) -> Result<Vec<u8>, EncodeError> {
 /// # Errors
 /// Says what is wrong.
 pub fn decode_downlink(bytes: &[u8]) -> Result<Downlink, DecodeError> {
-    let (head, code, sealed) = Head::read(bytes)?;
-    if !code.is_empty() {
-        return Err(DecodeError(Flaw::Branch));
-    }
+    let (head, rest) = Head::read(bytes)?;
     if !READS.contains(&head.version) {
         return Err(DecodeError(Flaw::Version(head.version)));
     }
-    let read: fn(&Head, &Sections<'_>) -> Result<Downlink, Flaw> = match head.kind {
-        Kind::Answer => |head, sections| v1::read_answer(head, sections).map(Downlink::Answer),
-        Kind::Receipt => |head, sections| v1::read_receipt(head, sections).map(Downlink::Receipt),
+    Ok(match head.kind {
+        Kind::Answer => {
+            let (ledger, sealed) = read_ledger(rest)?;
+            let nonce = Nonce::from_bytes(head.id);
+            Downlink::Answer(v1::read_answer(nonce, ledger, &seal::open(bytes, sealed)?)?)
+        }
+        Kind::Receipt => {
+            let batch = BatchId::from_bytes(head.id);
+            Downlink::Receipt(v1::read_receipt(batch, &seal::open(bytes, rest)?)?)
+        }
         Kind::Hello | Kind::Batch => return Err(DecodeError(Flaw::Kind(head.kind as u8))),
-    };
-    Ok(read(&head, &seal::open(bytes, sealed)?)?)
+    })
 }

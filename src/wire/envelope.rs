@@ -8,10 +8,10 @@
 //! | 2 | 1 | version of the envelope: 1 |
 //! | 3 | 1 | kind: 1 = hello, 2 = batch, 3 = answer, 4 = receipt |
 //! | 4 | 1 | version of the body |
-//! | 5 | 16 | ledger |
-//! | 21 | 16 | id: a hello's nonce, a batch's id; an answer and a receipt have that of what they answer |
-//! | 37 | 1 | length of the branch code; 0 in an answer or a receipt, whose queue says for whom it is |
-//! | 38 | 0 to 32 | branch code |
+//! | 5 | 16 | id: a hello's nonce, a batch's id; an answer and a receipt have that of what they answer |
+//! | 21 | 16 | hello, batch and answer: the ledger. The branch knows of which ledger the batch of a receipt is |
+//! | 37 | 1 | hello and batch: the length of the branch code. The queue of an answer or a receipt says for whom it is |
+//! | 38 | 1 to 32 | hello and batch: the branch code |
 
 use super::codec::Flaw;
 use crate::domain::ids::{BranchCode, LedgerId};
@@ -19,7 +19,7 @@ use crate::protocol::message::Version;
 
 const MAGIC: [u8; 2] = *b"BL";
 const ENVELOPE_VERSION: u8 = 1;
-const FIXED_BYTES: usize = 38;
+const HEAD_BYTES: usize = 21;
 
 /// What kind of message a branch sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,64 +54,82 @@ pub(super) enum Kind {
 }
 
 /// The part of an envelope that all kinds share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: Kind,
     pub(super) version: Version,
-    pub(super) ledger: LedgerId,
     pub(super) id: [u8; 16],
 }
 
 impl Head {
-    /// Begins a message: an envelope that names `branch`, or none.
-    pub(super) fn write(&self, branch: Option<&BranchCode>) -> Vec<u8> {
-        let code = branch.map_or("", BranchCode::as_str);
-        let mut bytes = Vec::with_capacity(FIXED_BYTES + code.len());
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&[ENVELOPE_VERSION, self.kind as u8, self.version]);
-        bytes.extend_from_slice(self.ledger.as_bytes());
-        bytes.extend_from_slice(&self.id);
-        bytes.push(u8::try_from(code.len()).expect("a branch code has at most 32 characters"));
-        bytes.extend_from_slice(code.as_bytes());
+    /// Begins a message.
+    pub(super) fn write(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend([ENVELOPE_VERSION, self.kind as u8, self.version]);
+        bytes.extend(self.id);
         bytes
     }
 
-    /// Takes the envelope off a message; returns it, the branch code's text and what follows.
-    pub(super) fn read(bytes: &[u8]) -> Result<(Self, &str, &[u8]), Flaw> {
-        let (fixed, rest) = bytes.split_first_chunk::<FIXED_BYTES>().ok_or(Flaw::Short)?;
-        if fixed[..2] != MAGIC {
+    /// Takes the head off a message; returns it and what follows.
+    pub(super) fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Flaw> {
+        let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or(Flaw::Short)?;
+        if head[..2] != MAGIC {
             return Err(Flaw::Magic);
         }
-        if fixed[2] != ENVELOPE_VERSION {
-            return Err(Flaw::EnvelopeVersion(fixed[2]));
+        if head[2] != ENVELOPE_VERSION {
+            return Err(Flaw::EnvelopeVersion(head[2]));
         }
         let kind = [Kind::Hello, Kind::Batch, Kind::Answer, Kind::Receipt]
             .into_iter()
-            .find(|kind| *kind as u8 == fixed[3])
-            .ok_or(Flaw::Kind(fixed[3]))?;
-        let sixteen = |from: usize| std::array::from_fn(|at| fixed[from + at]);
-        let (code, rest) = rest
-            .split_at_checked(usize::from(fixed[FIXED_BYTES - 1]))
-            .ok_or(Flaw::Short)?;
-        let head = Self {
+            .find(|kind| *kind as u8 == head[3])
+            .ok_or(Flaw::Kind(head[3]))?;
+        let read = Self {
             kind,
-            version: fixed[4],
-            ledger: LedgerId::from_bytes(sixteen(5)),
-            id: sixteen(21),
+            version: head[4],
+            id: std::array::from_fn(|at| head[5 + at]),
         };
-        Ok((head, std::str::from_utf8(code).map_err(|_| Flaw::Branch)?, rest))
+        Ok((read, rest))
     }
 }
 
+/// Takes the ledger off what follows the head.
+pub(super) fn read_ledger(bytes: &[u8]) -> Result<(LedgerId, &[u8]), Flaw> {
+    let (ledger, rest) = bytes.split_first_chunk().ok_or(Flaw::Short)?;
+    Ok((LedgerId::from_bytes(*ledger), rest))
+}
+
 impl Envelope {
+    /// Begins a message from a branch.
+    pub(super) fn write(&self) -> Vec<u8> {
+        let kind = match self.kind {
+            UplinkKind::Hello => Kind::Hello,
+            UplinkKind::Batch => Kind::Batch,
+        };
+        let head = Head {
+            kind,
+            version: self.version,
+            id: self.id,
+        };
+        let code = self.branch.as_str();
+        let mut bytes = head.write();
+        bytes.extend(self.ledger.as_bytes());
+        bytes.push(u8::try_from(code.len()).expect("a branch code has at most 32 characters"));
+        bytes.extend(code.as_bytes());
+        bytes
+    }
+
     /// Takes the envelope off a message from a branch; returns it and what follows.
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Flaw> {
-        let (head, code, rest) = Head::read(bytes)?;
+        let (head, rest) = Head::read(bytes)?;
         let kind = match head.kind {
             Kind::Hello => UplinkKind::Hello,
             Kind::Batch => UplinkKind::Batch,
             Kind::Answer | Kind::Receipt => return Err(Flaw::Kind(head.kind as u8)),
         };
+        let (ledger, rest) = read_ledger(rest)?;
+        let (length, rest) = rest.split_first().ok_or(Flaw::Short)?;
+        let (code, rest) = rest.split_at_checked(usize::from(*length)).ok_or(Flaw::Short)?;
+        let code = std::str::from_utf8(code).map_err(|_| Flaw::Branch)?;
         // Upper case and untrimmed, as it must have been written: two spellings of one branch would be two branches to whoever compares bytes.
         let branch = BranchCode::parse(code)
             .ok()
@@ -121,7 +139,7 @@ impl Envelope {
             kind,
             version: head.version,
             branch,
-            ledger: head.ledger,
+            ledger,
             id: head.id,
         };
         Ok((envelope, rest))

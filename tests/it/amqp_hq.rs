@@ -3,16 +3,24 @@
 use std::time::Duration;
 
 use branchline::domain::event::LinkTrouble;
+use branchline::domain::ids::{LedgerId, Nonce};
+use branchline::domain::money::MoneySum;
+use branchline::domain::time::UtcMillis;
+use branchline::hq::{self, Options};
+use branchline::protocol::message::{Hello, Uplink};
+use branchline::shutdown;
+use branchline::store::hq::HqDb;
 use branchline::transport::amqp::HqAmqp;
-use branchline::transport::{Delivery, HqLink, HqTransport, HqTrouble, LinkEvent, Reply};
+use branchline::transport::{DeadLetter, Delivery, HqLink, HqTransport, HqTrouble, LinkEvent, Outgoing, Reply};
+use branchline::wire::encode_uplink;
 use lapin::BasicProperties;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use tokio::time::{Instant, timeout};
 
 use crate::support::broker::{Broker, code};
-use crate::support::session::{branch, head_office, next_but_queue, receive, rest, sales, up};
-use crate::support::soon;
+use crate::support::session::{self, branch, head_office, next_but_queue, receive, rest, sales, up};
+use crate::support::{soon, until};
 
 fn receipt(branch: &str, number: u8) -> Reply {
     Reply {
@@ -196,14 +204,14 @@ async fn dead_letters_arrive_marked_and_can_be_acked() {
         let options = BasicPublishOptions::default();
         raw.basic_publish(exchange.into(), key.into(), options, b"x", BasicProperties::default())
     };
-    publish("sales.dead", "TUNIS-01.sales").await.unwrap();
+    publish("sales.dead", "TUNIS-01.s").await.unwrap();
     let dead = receive(&mut hq).await;
-    assert!(dead[0].dead_letter);
-    assert_eq!(dead[0].routing_key, "TUNIS-01.sales");
+    assert_eq!(dead[0].dead_letter, Some(DeadLetter::GivenUp));
+    assert_eq!(dead[0].routing_key, "TUNIS-01.s");
     publish("sales", "anything.else").await.unwrap();
     let stray = receive(&mut hq).await;
     // Whatever the key, HQ gets it, and sees that nobody vouches for the sender.
-    assert!(!stray[0].dead_letter && stray[0].user_id.is_none() && stray[0].message_id.is_none());
+    assert!(stray[0].dead_letter.is_none() && stray[0].user_id.is_none());
     assert_eq!(stray[0].routing_key, "anything.else");
     assert!(stray[0].tag > dead[0].tag);
     hq.ack(&tags(&dead)).await.unwrap();
@@ -214,6 +222,63 @@ async fn dead_letters_arrive_marked_and_can_be_acked() {
         timeout(Duration::from_millis(200), hq.next_group(1, 1)).await.is_err(),
         "it came again"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hello_that_expired_while_head_office_was_away_leaves_no_trace() {
+    let vhost = Broker::shared().vhost();
+    head_office(vhost.admin()).await.close().await;
+    let mut session = up(&branch(vhost.branch("SOUSSE-01"), "SOUSSE-01")).await;
+    let hello = Hello {
+        branch: code("SOUSSE-01"),
+        ledger: LedgerId::from_random(7),
+        nonce: Nonce::from_random(3),
+        first_id: 1,
+        highest_id: 0,
+        sales: 0,
+        amount: MoneySum(0),
+        clock: UtcMillis(0),
+        writes: vec![1],
+        marks: Vec::new(),
+    };
+    let stale = Outgoing {
+        body: encode_uplink(&Uplink::Hello(hello), 1).unwrap(),
+        expires_ms: Some(1),
+        ..session::hello(1)
+    };
+    session.outgoing.send(stale).await.unwrap();
+    assert_eq!(next_but_queue(&mut session).await, LinkEvent::Confirmed([1; 16]));
+    vhost.until_messages("sales.dead", 1).await;
+    // Behind it something that the broker was told to give up, and that is kept.
+    let raw = vhost.raw("guest:guest").await;
+    let options = BasicPublishOptions::default();
+    let key = "SOUSSE-01.s";
+    raw.basic_publish(
+        "sales.dead".into(),
+        key.into(),
+        options,
+        b"x",
+        BasicProperties::default(),
+    )
+    .await
+    .unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hq.db");
+    let db = HqDb::create(&path, 5, UtcMillis(0)).unwrap();
+    let (trigger, shutdown) = shutdown::channel();
+    let running = tokio::spawn(hq::run(HqAmqp::new(vhost.admin()), db, Options::real(false), shutdown));
+    let mut looking = HqDb::open(&path).unwrap();
+    until("what follows the hello is kept", || {
+        !looking.quarantined(0, 9).unwrap().is_empty()
+    })
+    .await;
+    trigger.request();
+    running.await.unwrap().unwrap();
+    let kept = looking.quarantined(0, 9).unwrap();
+    let kept: Vec<_> = kept.iter().map(|message| message.suspect.bytes.as_slice()).collect();
+    assert_eq!(kept, [b"x"]);
+    vhost.until_messages("sales.dead", 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,6 @@ mod trace;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use branchline::domain::ids::{BranchCode, SaleId};
 use branchline::domain::time::UtcMillis;
@@ -20,6 +19,7 @@ use tempfile::TempDir;
 use self::disk::Disk;
 use self::trace::{Step, steps};
 use crate::support::luck::Luck;
+use crate::support::strace;
 
 const SEED: u64 = 1;
 
@@ -54,12 +54,14 @@ impl Till {
     /// Runs a command that writes this revision of this sale, and cuts the power at each of its steps.
     fn run(&mut self, arguments: &[&str], id: i64, revision: u32) {
         let log = self.home.path().join("trace");
-        let mut command = Command::new("strace");
-        command.args(trace::OPTIONS).arg("-o").arg(&log);
-        command.arg(env!("CARGO_BIN_EXE_branchline")).arg("--db").arg(self.db());
-        command.args(["--branch", "A-1"]).args(arguments);
-        command.env_clear().env("HOME", self.disk.root()).stdin(Stdio::null());
-        let output = command.output().expect("strace is installed: `make setup` does it");
+        let options = [&trace::OPTIONS[..], &["-o", log.to_str().unwrap()]].concat();
+        let mut command = strace::traced(&options);
+        command
+            .arg("--db")
+            .arg(self.db())
+            .args(["--branch", "A-1"])
+            .args(arguments);
+        let output = command.env("HOME", self.disk.root()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         for step in steps(&fs::read_to_string(&log).unwrap()) {
             match step {
@@ -121,8 +123,7 @@ fn add<'a>(product: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn what_was_called_saved_is_there_after_a_power_cut_at_any_moment() {
-    if !trace::is_allowed() {
-        println!("This system lets no program trace another: no power was cut.");
+    if !strace::is_allowed() {
         return;
     }
     let mut till = Till::new();

@@ -32,28 +32,44 @@ fn both_commands_of_a_fresh_machine_are_named() {
     assert!(README.contains("make demo") && README.contains("make test"));
 }
 
-/// The names of all functions in the sources under a folder.
-fn functions(folder: &Path, into: &mut BTreeSet<String>) {
+/// The names of all tests in the sources under a folder.
+fn tests(folder: &Path, into: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            functions(&path, into);
+            tests(&path, into);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let names = text
-                .lines()
-                .filter_map(|line| line.split_once("fn ")?.1.split_once('('));
-            into.extend(names.map(|(name, _)| name.to_owned()));
+            into.extend(tests_in(&std::fs::read_to_string(&path).unwrap()));
         }
     }
+}
+
+/// The names of the functions that are tests, in one source.
+fn tests_in(source: &str) -> Vec<String> {
+    let (mut is_test, mut names) = (false, Vec::new());
+    for line in source.lines().map(str::trim_start) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if let Some((_, rest)) = line.split_once("fn ") {
+            let name = rest.split('(').next().unwrap_or_default();
+            names.extend(std::mem::take(&mut is_test).then(|| name.to_owned()));
+        }
+    }
+    names
+}
+
+#[test]
+fn only_a_function_that_is_run_as_a_test_counts_as_one() {
+    let source = "#[test]\n#[should_panic]\nfn one() {}\nfn other() {}\n  #[tokio::test(flavor = \"x\")]\n  async fn two() {}\n// #[test]\nfn third() {}";
+    assert_eq!(tests_in(source), ["one", "two"]);
 }
 
 #[test]
 fn every_test_that_defends_a_promise_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut known = BTreeSet::new();
-    functions(&root.join("src"), &mut known);
-    functions(&root.join("tests"), &mut known);
+    tests(&root.join("src"), &mut known);
+    tests(&root.join("tests"), &mut known);
     let rows: Vec<&str> = include_str!("../../src/lib.rs")
         .lines()
         .filter(|line| line.starts_with("//! | ") && line.contains('`'))

@@ -6,6 +6,7 @@ pub(crate) mod luck;
 pub(crate) mod place;
 pub(crate) mod proxy;
 pub(crate) mod session;
+pub(crate) mod strace;
 pub(crate) mod till;
 
 use std::future::Future;

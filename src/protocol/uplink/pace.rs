@@ -1,14 +1,16 @@
 //! How much to send at once: batches that take a few seconds at most on a slow line, and enough of them to fill a fast one.
 
-/// A first guess at a line that nobody has measured: small enough for 64 kbit/s.
-const FIRST_ROWS: u32 = 250;
+/// A first guess at a line that nobody has measured: some 10 kB, which are a second and a half of 64 kbit/s. Smaller ones would each need a dictionary of their own.
+const FIRST_ROWS: u32 = 1_000;
+/// No batch is made smaller than this for a line's sake: there is more around so few sales than they take themselves.
+const LEAST_ROWS: u32 = 50;
 /// A batch that the broker confirms within this many milliseconds could have been larger.
 const QUICK_MS: u64 = 500;
 /// So many times as large is the next batch on a line that could take more: even if it takes as many times as long, it isn't slow.
 const GROWTH: u32 = 4;
 /// A batch that takes longer than this many milliseconds should have been smaller.
 const SLOW_MS: u64 = 4_000;
-/// Batches that are out at once on a slow line.
+/// Batches that are out at once on a slow line, and on one that nobody has measured: so many go again when it is cut.
 const SLOW_WINDOW: usize = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,7 +25,7 @@ impl Pace {
     pub(super) fn new(max_rows: u32, max_window: usize) -> Self {
         Self {
             rows: FIRST_ROWS.min(max_rows),
-            window: max_window.min(2 * SLOW_WINDOW),
+            window: max_window.min(SLOW_WINDOW),
             max_rows,
             max_window,
         }
@@ -48,14 +50,18 @@ impl Pace {
             }
         } else if millis > SLOW_MS {
             self.window = SLOW_WINDOW.min(self.max_window);
-            self.rows = (self.rows / 2).max(FIRST_ROWS.min(self.max_rows) / 5).max(1);
+            self.halve();
         }
     }
 
     /// The line broke: what is known of it is worth half.
     pub(super) fn broken(&mut self) {
-        self.rows = (self.rows / 2).max(FIRST_ROWS.min(self.max_rows) / 5).max(1);
+        self.halve();
         self.window = (self.window / 2).max(SLOW_WINDOW).min(self.max_window);
+    }
+
+    fn halve(&mut self) {
+        self.rows = (self.rows / 2).max(LEAST_ROWS.min(self.max_rows / 5)).max(1);
     }
 }
 
@@ -71,14 +77,14 @@ mod tests {
             pace.confirmed(pace.batch_rows(), QUICK_MS);
             steps.push((pace.batch_rows(), pace.window()));
         }
-        assert_eq!(steps, [(1_000, 4), (4_000, 4), (4_000, 8), (4_000, 16), (4_000, 32)]);
+        assert_eq!(steps, [(4_000, 2), (4_000, 4), (4_000, 8), (4_000, 16), (4_000, 32)]);
     }
 
     #[test]
     fn a_small_batch_says_nothing_about_large_ones() {
         let mut pace = Pace::new(4_000, 32);
         pace.confirmed(10, 1);
-        assert_eq!((pace.batch_rows(), pace.window()), (250, 4));
+        assert_eq!((pace.batch_rows(), pace.window()), (1_000, 2));
     }
 
     #[test]

@@ -177,7 +177,6 @@ impl Bench {
     fn receipt(&mut self, batch: BatchId, store: StoreId) {
         self.feed(Event::Heard(Downlink::Receipt(Receipt {
             hq: Self::stamp(store),
-            ledger: LedgerId::from_random(1),
             batch,
             mark: Mark::default(),
             newly_applied: 0,
@@ -547,4 +546,12 @@ proptest! {
             prop_assert!(bench.machine.in_flight() <= Limits::real(vec![1]).window);
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "the limits leave no way to send")]
+fn a_machine_that_would_make_batches_beyond_the_limit_of_a_message_does_not_begin() {
+    let mut limits = Limits::real(vec![1]);
+    limits.batch_rows = MAX_BATCH_ROWS + 1;
+    let _ = Uplink::new(limits);
 }

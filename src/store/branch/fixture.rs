@@ -91,7 +91,6 @@ pub(super) fn receipt_after(formed: &Formed, before: Mark, outcome: Outcome) -> 
     let newly_applied = stored.iter().map(|run| u64::from(run.count)).sum();
     Receipt {
         hq: stamp(),
-        ledger: formed.batch.ledger,
         batch: formed.batch.id,
         mark: before.after(formed.batch.id, newly_applied, stored),
         newly_applied,

@@ -16,7 +16,7 @@ use crate::domain::time::UtcMillis;
 use crate::store::StoreError;
 
 /// No batch has more rows, so no run is longer: what looks for the runs that name a sale need not look further back.
-pub(super) const MAX_BATCH_ROWS: u32 = 10_000;
+pub(super) use crate::protocol::message::MAX_BATCH_ROWS;
 
 /// Where the newest revision of a sale is.
 #[derive(Debug, Clone, PartialEq, Eq)]

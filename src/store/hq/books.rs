@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 
 use super::schema::{ledger_marks, ledgers};
 use crate::domain::ids::{BatchId, BranchCode, LedgerId, Run, SaleId};
@@ -14,6 +13,7 @@ use crate::protocol::identity::Login;
 use crate::protocol::lineage::Mark;
 use crate::protocol::message::Hello;
 use crate::store::StoreError;
+use crate::store::statement::{Value, sql};
 
 /// So many of the newest marks of each ledger are kept. A branch asks about one that is older only if the answers to so many of its batches were lost in a row, or from an old
 /// backup of its database; then it sends again what it could have known to be here.
@@ -35,7 +35,7 @@ struct BranchNote {
 /// What is known of one ledger.
 #[derive(Debug, Default)]
 pub(super) struct LedgerNote {
-    /// How many revisions were ever applied, and by what.
+    /// How many revisions were ever applied, and by what; those that came out of the quarantine count once their branch was told of them.
     pub(super) mark: Mark,
     /// The marks that this group has led to.
     new_marks: Vec<Mark>,
@@ -127,22 +127,27 @@ impl Books {
 
 impl BranchNote {
     fn write(&self, conn: &mut SqliteConnection, branch: &BranchCode, now: UtcMillis) -> Result<(), StoreError> {
-        diesel::sql_query(
+        sql::<()>(
             "INSERT INTO branches (branch, had_own_login, first_seen_at, last_seen_at, clock_skew_ms) VALUES (?, ?, ?, ?, ?) \
              ON CONFLICT (branch) DO UPDATE SET had_own_login = max(had_own_login, excluded.had_own_login), \
              last_seen_at = excluded.last_seen_at, clock_skew_ms = coalesce(excluded.clock_skew_ms, clock_skew_ms)",
         )
-        .bind::<Text, _>(branch.as_str())
-        .bind::<Integer, _>(i32::from(self.own_login))
-        .bind::<BigInt, _>(now.0)
-        .bind::<BigInt, _>(now.0)
-        .bind::<Nullable<BigInt>, _>(self.skew_ms)
+        .text(branch.as_str())
+        .int(self.own_login.into())
+        .int(now.0)
+        .int(now.0)
+        .maybe(self.skew_ms)
         .execute(conn)?;
         Ok(())
     }
 }
 
 impl LedgerNote {
+    /// Notes that revisions of these sales are here.
+    pub(super) fn named(&mut self, ids: impl Iterator<Item = SaleId>) {
+        self.highest_id = ids.map(SaleId::get).fold(self.highest_id, i64::max);
+    }
+
     /// Notes that revisions of these sales were applied, and that all of `stored` are here; returns how many revisions they are.
     pub(super) fn applied(&mut self, batch: BatchId, ids: &[SaleId], stored: &[Run]) -> u64 {
         let newly_applied = ids.len() as u64;
@@ -150,7 +155,7 @@ impl LedgerNote {
             self.mark = self.mark.after(batch, newly_applied, stored);
             self.new_marks.push(self.mark);
         }
-        self.highest_id = ids.iter().map(|id| id.get()).fold(self.highest_id, i64::max);
+        self.named(ids.iter().copied());
         newly_applied
     }
 
@@ -162,23 +167,23 @@ impl LedgerNote {
         now: UtcMillis,
     ) -> Result<(), StoreError> {
         let hello = self.hello.as_ref();
-        diesel::sql_query(
+        sql::<()>(
             "INSERT INTO ledgers (branch, ledger, applied, chain, highest_id, first_seen_at, hello_at, first_id, hello_sales, hello_amount) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (branch, ledger) DO UPDATE SET applied = excluded.applied, chain = excluded.chain, highest_id = excluded.highest_id, \
              hello_at = coalesce(excluded.hello_at, hello_at), first_id = coalesce(excluded.first_id, first_id), \
              hello_sales = coalesce(excluded.hello_sales, hello_sales), hello_amount = coalesce(excluded.hello_amount, hello_amount)",
         )
-        .bind::<Text, _>(branch.as_str())
-        .bind::<Binary, _>(ledger.as_bytes().as_slice())
-        .bind::<BigInt, _>(count(self.mark)?)
-        .bind::<Binary, _>(self.mark.chain.as_slice())
-        .bind::<BigInt, _>(self.highest_id)
-        .bind::<BigInt, _>(now.0)
-        .bind::<Nullable<BigInt>, _>(hello.map(|hello| hello.at.0))
-        .bind::<Nullable<BigInt>, _>(hello.map(|hello| hello.first_id))
-        .bind::<Nullable<BigInt>, _>(hello.map(|hello| hello.sales))
-        .bind::<Nullable<Text>, _>(hello.map(|hello| hello.amount.as_str()))
+        .text(branch.as_str())
+        .blob(ledger.as_bytes())
+        .int(count(self.mark)?)
+        .blob(&self.mark.chain)
+        .int(self.highest_id)
+        .int(now.0)
+        .maybe(hello.map(|hello| hello.at.0))
+        .maybe(hello.map(|hello| hello.first_id))
+        .maybe(hello.map(|hello| hello.sales))
+        .value(hello.map_or(Value::Int(None), |hello| Value::Text(&hello.amount)))
         .execute(conn)?;
         for mark in &self.new_marks {
             keep(conn, branch, ledger, *mark)?;
@@ -191,13 +196,11 @@ impl LedgerNote {
 }
 
 fn keep(conn: &mut SqliteConnection, branch: &BranchCode, ledger: LedgerId, mark: Mark) -> Result<(), StoreError> {
-    diesel::insert_into(ledger_marks::table)
-        .values((
-            ledger_marks::branch.eq(branch.as_str()),
-            ledger_marks::ledger.eq(ledger.as_bytes().as_slice()),
-            ledger_marks::applied.eq(count(mark)?),
-            ledger_marks::chain.eq(mark.chain.as_slice()),
-        ))
+    sql::<()>("INSERT INTO ledger_marks (branch, ledger, applied, chain) VALUES (?, ?, ?, ?)")
+        .text(branch.as_str())
+        .blob(ledger.as_bytes())
+        .int(count(mark)?)
+        .blob(&mark.chain)
         .execute(conn)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use diesel::sqlite::Sqlite;
 use crate::domain::ids::{BranchCode, LedgerId};
 use crate::domain::sale::Sale;
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, dates};
 
 /// Under which key rows are written, and when.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ impl<'a> Row<'a> {
             sale,
             id: sale.id.get(),
             revision: sale.revision.get().into(),
-            date: super::sales::date_text(content.date),
+            date: dates::text(content.date),
             qty: content.qty.into(),
             cost: content.cost.units(),
             tax: content.tax.units(),

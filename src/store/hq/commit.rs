@@ -3,6 +3,7 @@
 //! If the database refuses something in the group for what it is, the group is taken again message by message, and the message at fault row by row, so that one bad row
 //! is refused and the others are not held up.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use diesel::prelude::*;
@@ -10,9 +11,11 @@ use diesel::prelude::*;
 use super::books::Books;
 use super::bulk::{self, Key};
 use super::schema::hq;
-use super::{HqDb, Incoming, Question, UnreadMessage, blames_rows, quarantine, sales, transaction};
+use super::{
+    HqDb, Incoming, Question, UnreadMessage, blames_rows, conflicts, quarantine, replayed, sales, transaction,
+};
 use crate::domain::ids::{Revision, Run, SaleId, StoreId};
-use crate::domain::sale::Sale;
+use crate::domain::sale::{Sale, clean, is_clean};
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::Login;
@@ -29,11 +32,21 @@ enum Care {
     RowByRow,
 }
 
+/// Whether a branch hears the answer to what is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ear {
+    /// It waits for the answer: the message has just come.
+    Open,
+    /// It had its answer long ago: the message comes out of the quarantine.
+    Closed,
+}
+
 /// Who answers, and when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Moment<'a> {
+    ear: Ear,
     store: StoreId,
-    replaces: &'a [StoreId],
+    replaces: Vec<StoreId>,
     reads: &'a [Version],
     now: UtcMillis,
 }
@@ -50,66 +63,83 @@ impl HqDb {
         reads: &[Version],
         group: &[Incoming],
     ) -> Result<Vec<Option<Downlink>>, StoreError> {
-        match self.commit(now, reads, group, Care::Together) {
+        let moment = self.moment(now, reads, Ear::Open);
+        match commit(&mut self.conn, &moment, group, Care::Together) {
             Err(error) if blames_rows(&error) => {
-                let answers = group.iter().map(|one| self.commit_alone(now, reads, one));
+                let answers = group.iter().map(|one| commit_alone(&mut self.conn, &moment, one));
                 answers.collect()
             }
             taken => taken,
         }
     }
 
-    fn commit_alone(
-        &mut self,
-        now: UtcMillis,
-        reads: &[Version],
-        one: &Incoming,
-    ) -> Result<Option<Downlink>, StoreError> {
-        let alone = std::slice::from_ref(one);
-        let answers = match self.commit(now, reads, alone, Care::Together) {
-            Err(error) if blames_rows(&error) => self.commit(now, reads, alone, Care::RowByRow),
-            taken => taken,
-        };
-        answers.map(|mut answers| answers.pop().flatten())
+    /// Takes a message out of the quarantine as [`Self::commit_group`] takes one that has just come, but nobody is told: its branch had its answer when the message was
+    /// kept, and what it brings counts as applied only once the branch has sent it again. A hello changes nothing: it told of a moment that is gone.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing of it was taken.
+    pub fn commit_kept(&mut self, now: UtcMillis, message: &Incoming) -> Result<(), StoreError> {
+        let moment = self.moment(now, &[], Ear::Closed);
+        commit_alone(&mut self.conn, &moment, message).map(|_| ())
     }
 
-    fn commit(
-        &mut self,
-        now: UtcMillis,
-        reads: &[Version],
-        group: &[Incoming],
-        care: Care,
-    ) -> Result<Vec<Option<Downlink>>, StoreError> {
-        let moment = Moment {
+    fn moment<'a>(&self, now: UtcMillis, reads: &'a [Version], ear: Ear) -> Moment<'a> {
+        Moment {
+            ear,
             store: self.store,
-            replaces: &self.replaces,
+            replaces: self.replaces.clone(),
             reads,
             now,
-        };
-        transaction::immediate(&mut self.conn, |conn| {
-            let mut books = Books::default();
-            let mut answers = Vec::with_capacity(group.len());
-            for incoming in group {
-                answers.push(take(conn, &mut books, moment, incoming, care)?);
-            }
-            books.close(conn, now)?;
-            diesel::update(hq::table)
-                .filter(hq::newest_received_at.lt(now.0))
-                .set(hq::newest_received_at.eq(now.0))
-                .execute(conn)?;
-            Ok(answers)
-        })
+        }
     }
+}
+
+fn commit_alone(
+    conn: &mut SqliteConnection,
+    moment: &Moment<'_>,
+    one: &Incoming,
+) -> Result<Option<Downlink>, StoreError> {
+    let alone = std::slice::from_ref(one);
+    let answers = match commit(conn, moment, alone, Care::Together) {
+        Err(error) if blames_rows(&error) => commit(conn, moment, alone, Care::RowByRow),
+        taken => taken,
+    };
+    answers.map(|mut answers| answers.pop().flatten())
+}
+
+fn commit(
+    conn: &mut SqliteConnection,
+    moment: &Moment<'_>,
+    group: &[Incoming],
+    care: Care,
+) -> Result<Vec<Option<Downlink>>, StoreError> {
+    transaction::immediate(conn, |conn| {
+        let mut books = Books::default();
+        let mut answers = Vec::with_capacity(group.len());
+        for incoming in group {
+            answers.push(take(conn, &mut books, moment, incoming, care)?);
+        }
+        books.close(conn, moment.now)?;
+        diesel::update(hq::table)
+            .filter(hq::newest_received_at.lt(moment.now.0))
+            .set(hq::newest_received_at.eq(moment.now.0))
+            .execute(conn)?;
+        Ok(answers)
+    })
 }
 
 fn take(
     conn: &mut SqliteConnection,
     books: &mut Books,
-    moment: Moment<'_>,
+    moment: &Moment<'_>,
     incoming: &Incoming,
     care: Care,
 ) -> Result<Option<Downlink>, StoreError> {
     match incoming {
+        Incoming::Message {
+            message: Uplink::Hello(_),
+            ..
+        } if moment.ear == Ear::Closed => Ok(None),
         Incoming::Message {
             login,
             message: Uplink::Hello(hello),
@@ -147,7 +177,7 @@ fn take(
 fn take_unread(
     conn: &mut SqliteConnection,
     books: &mut Books,
-    moment: Moment<'_>,
+    moment: &Moment<'_>,
     unread: &UnreadMessage,
 ) -> Result<Downlink, StoreError> {
     if let Some(suspect) = &unread.suspect {
@@ -167,7 +197,6 @@ fn take_unread(
         }),
         Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
             hq,
-            ledger: unread.ledger,
             batch: *batch,
             mark,
             newly_applied: 0,
@@ -179,7 +208,7 @@ fn take_unread(
 fn take_batch(
     conn: &mut SqliteConnection,
     books: &mut Books,
-    moment: Moment<'_>,
+    moment: &Moment<'_>,
     login: Login,
     batch: &Batch,
     care: Care,
@@ -189,25 +218,36 @@ fn take_batch(
         ledger: batch.ledger,
         now: moment.now,
     };
+    let sales = with_clean_voids(&batch.sales);
     let mut fates = Fates::default();
     match care {
         Care::Together => {
-            for rows in without_repeats(&batch.sales) {
+            for rows in without_repeats(&sales) {
                 fates.add(take_rows(conn, key, rows)?);
             }
         }
         Care::RowByRow => {
-            for row in &batch.sales {
+            for row in sales.iter() {
                 fates.add(take_row(conn, key, row)?);
             }
         }
     }
-    let stored = Run::group(fates.stored);
     let ledger = books.ledger(conn, &batch.branch, batch.ledger)?;
-    let newly_applied = ledger.applied(batch.id, &fates.applied, &stored);
+    let stored = Run::group(fates.stored);
+    let newly_applied = match moment.ear {
+        Ear::Open => {
+            let mut counted: Vec<SaleId> = fates.applied.iter().map(|(id, _)| *id).collect();
+            counted.extend(replayed::take(conn, key, &fates.told)?);
+            ledger.applied(batch.id, &counted, &stored)
+        }
+        Ear::Closed => {
+            ledger.named(fates.applied.iter().map(|(id, _)| *id));
+            replayed::note(conn, key, &fates.applied)?;
+            0
+        }
+    };
     Ok(Receipt {
         hq: moment.stamp(login),
-        ledger: batch.ledger,
         batch: batch.id,
         mark: ledger.mark,
         newly_applied,
@@ -223,7 +263,7 @@ impl Moment<'_> {
     fn stamp(&self, login: Login) -> HqStamp {
         HqStamp {
             store: self.store,
-            replaces: self.replaces.to_vec(),
+            replaces: self.replaces.clone(),
             clock: self.now,
             trial: login == Login::Trial,
             reads: self.reads.to_vec(),
@@ -238,7 +278,9 @@ struct Fates {
     refused: Vec<(SaleId, Revision, Refusal)>,
     held: Vec<Sale>,
     /// Those of `stored` that were not there before.
-    applied: Vec<SaleId>,
+    applied: Vec<(SaleId, Revision)>,
+    /// What was there before of the rows that were not applied: the answer tells of it.
+    told: Vec<(SaleId, Revision)>,
 }
 
 impl Fates {
@@ -247,6 +289,7 @@ impl Fates {
         self.refused.extend(more.refused);
         self.held.extend(more.held);
         self.applied.extend(more.applied);
+        self.told.extend(more.told);
     }
 }
 
@@ -269,21 +312,29 @@ fn take_rows(conn: &mut SqliteConnection, key: Key<'_>, rows: &[Sale]) -> Result
     let held = sales::held(conn, key, rows)?;
     let mut fates = Fates::default();
     let (mut newer, mut replaced) = (Vec::with_capacity(rows.len()), Vec::new());
+    let mut repeated = Vec::new();
     for row in rows {
         let here = held.get(&row.id);
-        match (verdict::judge(key.branch, here, row), here) {
+        let verdict = verdict::judge(key.branch, here, row);
+        if verdict != Verdict::Apply {
+            fates.told.extend(here.map(|sale| (sale.id, sale.revision)));
+        }
+        match (verdict, here) {
             (Verdict::Apply, _) => match verdict::admit(row, key.now) {
                 Ok(()) => {
                     newer.push(row);
                     replaced.extend(here.map(|sale| sale.id));
                     fates.stored.push((row.id, row.revision));
-                    fates.applied.push(row.id);
+                    fates.applied.push((row.id, row.revision));
                 }
                 Err(refusal) => fates.refused.push((row.id, row.revision, refusal)),
             },
-            (Verdict::Duplicate, _) => fates.stored.push((row.id, row.revision)),
+            (Verdict::Duplicate, _) => {
+                fates.stored.push((row.id, row.revision));
+                repeated.push(row);
+            }
             (Verdict::Conflict, here) => {
-                sales::keep_conflict(conn, key, row)?;
+                conflicts::keep(conn, key, row)?;
                 fates.held.extend(here.cloned());
             }
             (Verdict::Stale, here) => fates.held.extend(here.cloned()),
@@ -291,7 +342,23 @@ fn take_rows(conn: &mut SqliteConnection, key: Key<'_>, rows: &[Sale]) -> Result
     }
     sales::keep_revisions(conn, key, &replaced)?;
     bulk::upsert(conn, key, &newer)?;
+    conflicts::settle(conn, key, &newer)?;
+    conflicts::settle(conn, key, &repeated)?;
     Ok(fates)
+}
+
+/// Rows as they are judged. A void is storable whatever its content is, so nothing has judged its texts; they are cleaned, each time alike, for whoever reads them here.
+fn with_clean_voids(rows: &[Sale]) -> Cow<'_, [Sale]> {
+    let is_dirty = |row: &Sale| row.is_void() && !(is_clean(&row.content.product) && is_clean(&row.content.region));
+    if !rows.iter().any(is_dirty) {
+        return Cow::Borrowed(rows);
+    }
+    let mut rows = rows.to_vec();
+    for row in rows.iter_mut().filter(|row| is_dirty(row)) {
+        row.content.product = clean(&row.content.product);
+        row.content.region = clean(&row.content.region);
+    }
+    Cow::Owned(rows)
 }
 
 /// Cuts rows where an id comes again, so that the later row is judged by what the earlier one has left.

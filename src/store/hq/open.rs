@@ -134,7 +134,7 @@ fn make(draft: &Path, store: StoreId, now: UtcMillis) -> Result<(), OpenError> {
 
 /// Puts the finished database in its place, unless another one is there; an empty file is none.
 fn publish(draft: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(draft, path) {
+    match sqlite::name(draft, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.metadata()?.len() == 0 => {
             fs::rename(draft, path)?;
         }

@@ -31,7 +31,7 @@ pub struct BranchOverview {
     pub qty: u128,
     /// The sum of quantity times cost.
     pub amount: MoneySum,
-    /// Contents that came under a key that has another content.
+    /// Contents that came under a key that has another content, and whose branch has not found the way out yet.
     pub conflicts: u64,
     /// When the branch was last heard.
     pub last_seen_at: UtcMillis,
@@ -42,7 +42,7 @@ const PART: i128 = 1_000_000;
 
 const BRANCHES: &str = "SELECT b.branch, b.last_seen_at, coalesce(s.sales, 0) AS sales, coalesce(s.voided, 0) AS voided, \
      coalesce(s.qty, 0) AS qty, coalesce(s.high, 0) AS high, coalesce(s.low, 0) AS low, \
-     (SELECT count(*) FROM sale_conflicts c WHERE c.branch = b.branch) AS conflicts \
+     (SELECT count(*) FROM sale_conflicts c WHERE c.branch = b.branch AND c.settled_at IS NULL) AS conflicts \
      FROM branches b LEFT JOIN (SELECT branch, count(*) AS sales, count(deleted_at) AS voided, \
      sum(qty) FILTER (WHERE deleted_at IS NULL) AS qty, \
      sum(qty * cost / 1000000) FILTER (WHERE deleted_at IS NULL) AS high, \

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::bulk::Key;
 use super::schema::sales;
@@ -12,7 +11,7 @@ use crate::domain::ids::{Revision, SaleId};
 use crate::domain::money::Money;
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::UtcMillis;
-use crate::store::StoreError;
+use crate::store::{StoreError, dates};
 
 /// Ids this far apart are looked up in one range: skipping a few rows is cheaper than another statement.
 const NEIGHBOURS: i64 = 32;
@@ -78,32 +77,6 @@ pub(super) fn keep_revisions(conn: &mut SqliteConnection, key: Key<'_>, ids: &[S
     Ok(())
 }
 
-/// Keeps a content that came under a key and revision that has another one; once, however often it comes.
-pub(super) fn keep_conflict(conn: &mut SqliteConnection, key: Key<'_>, sale: &Sale) -> Result<(), StoreError> {
-    let content = &sale.content;
-    diesel::sql_query(
-        "INSERT OR IGNORE INTO sale_conflicts (branch, ledger, external_id, revision, digest, date, product, region, qty, cost, tax, \
-         created_at, updated_at, deleted_at, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind::<Text, _>(key.branch.as_str())
-    .bind::<Binary, _>(key.ledger.as_bytes().as_slice())
-    .bind::<BigInt, _>(sale.id.get())
-    .bind::<BigInt, _>(i64::from(sale.revision.get()))
-    .bind::<Binary, _>(sale.digest(key.branch).0.as_slice())
-    .bind::<Text, _>(date_text(content.date))
-    .bind::<Text, _>(&content.product)
-    .bind::<Text, _>(&content.region)
-    .bind::<BigInt, _>(i64::from(content.qty))
-    .bind::<BigInt, _>(content.cost.units())
-    .bind::<BigInt, _>(content.tax.units())
-    .bind::<BigInt, _>(sale.created_at.0)
-    .bind::<BigInt, _>(sale.updated_at.0)
-    .bind::<Nullable<BigInt>, _>(sale.deleted_at.map(|at| at.0))
-    .bind::<BigInt, _>(key.now.0)
-    .execute(conn)?;
-    Ok(())
-}
-
 fn read(key: Key<'_>, row: Row) -> Result<Sale, StoreError> {
     let (id, revision, date, product, region, qty, cost, tax, created_at, updated_at, deleted_at) = row;
     let nonsense = |what: &str| StoreError::nonsense(format!("{what} in sale {id} of {}", key.branch));
@@ -116,7 +89,7 @@ fn read(key: Key<'_>, row: Row) -> Result<Sale, StoreError> {
             .and_then(Revision::new)
             .ok_or_else(|| nonsense("a revision out of range"))?,
         content: SaleContent {
-            date: read_date(&date).ok_or_else(|| nonsense("a date that is none"))?,
+            date: dates::read(&date).ok_or_else(|| nonsense("a date that is none"))?,
             product,
             region,
             qty: u32::try_from(qty).map_err(|_| nonsense("a quantity out of range"))?,
@@ -127,57 +100,4 @@ fn read(key: Key<'_>, row: Row) -> Result<Sale, StoreError> {
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),
     })
-}
-
-/// Writes `2026-11-22 14:07:31`: digit by digit, because a format string costs more than the rest of the row.
-pub(super) fn date_text(date: NaiveDateTime) -> String {
-    let mut text = String::with_capacity(19);
-    let mut digits = |number: u32, from: u32| {
-        let mut place = from;
-        while place > 0 {
-            text.push(char::from_digit(number / place % 10, 10).expect("a remainder of ten is a digit"));
-            place /= 10;
-        }
-    };
-    digits(date.year().unsigned_abs(), 1_000);
-    let parts = [date.month(), date.day(), date.hour(), date.minute(), date.second()];
-    for part in parts {
-        digits(part, 10);
-    }
-    for (at, separator) in [(4, '-'), (7, '-'), (10, ' '), (13, ':'), (16, ':')] {
-        text.insert(at, separator);
-    }
-    text
-}
-
-fn read_date(text: &str) -> Option<NaiveDateTime> {
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
-    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
-    let moment = date.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
-    // Read back, so that separators and what may follow are as they should be.
-    (date_text(moment) == text).then_some(moment)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::time::{parse_wall, wall_text};
-
-    #[test]
-    fn dates_are_written_as_the_rest_of_the_program_writes_them() {
-        for text in ["1900-01-01 00:00:00", "2026-11-22 14:07:31", "9999-12-31 23:59:59"] {
-            let date = parse_wall(text).unwrap();
-            assert_eq!(date_text(date), wall_text(date));
-            assert_eq!(read_date(text), Some(date));
-        }
-        for bad in [
-            "",
-            "2026-11-22",
-            "2026-11-22T14:07:31",
-            "2026-11-22 14:07:31.5",
-            "2026-13-22 14:07:31",
-        ] {
-            assert_eq!(read_date(bad), None, "{bad}");
-        }
-    }
 }

@@ -70,6 +70,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    replayed (branch, ledger, external_id) {
+        branch -> Text,
+        ledger -> Binary,
+        external_id -> BigInt,
+        revision -> BigInt,
+    }
+}
+
+diesel::table! {
     quarantine (id) {
         id -> BigInt,
         at -> BigInt,

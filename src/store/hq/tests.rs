@@ -103,7 +103,7 @@ fn hello(login: Login) -> Incoming {
 fn suspect(bytes: &[u8]) -> Suspect {
     Suspect {
         reason: "it can't be read".into(),
-        routing_key: "TUNIS-01.sales".into(),
+        routing_key: "TUNIS-01.s".into(),
         user_id: Some("TUNIS-01".into()),
         headers: "{}".into(),
         bytes: bytes.into(),

@@ -31,6 +31,9 @@ const OPEN_LIMIT: Duration = Duration::from_secs(40);
 /// How often an idle session looks whether its connections are still there: the library does not tell when the broker closes one that is idle.
 const HEALTH_PERIOD: Duration = Duration::from_secs(10);
 
+/// How long the last receipts may take to be acked when a session is closed on this side.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
+
 /// How many messages a session takes before the sender must wait; more than are ever out at once.
 const OUTGOING_ROOM: usize = 64;
 
@@ -165,15 +168,20 @@ impl Lines {
             return abandoned();
         }
         let confirmed = Notify::new();
-        let receipts = Receipts::new(self.receiving.connection(), route);
-        tokio::select! {
+        let mut receipts = Receipts::new(self.receiving.connection(), route);
+        let failure = tokio::select! {
             // Who knows best why the line broke speaks first.
             biased;
             failure = publisher.run(events, &confirmed) => failure,
             failure = receipts.run(events, &confirmed) => failure,
             () = events.closed() => abandoned(),
             failure = self.watch() => failure,
+        };
+        if failure.trouble == LinkTrouble::Closed {
+            // The line is whole. If it is not after all, the receipts come again.
+            let _ = timeout(FAREWELL_LIMIT, receipts.settle_up()).await;
         }
+        failure
     }
 
     async fn watch(&self) -> Failure {

@@ -142,7 +142,7 @@ mod tests {
 
     fn returned() -> BasicReturnMessage {
         BasicReturnMessage {
-            delivery: Delivery::mock(0, "sales".into(), "TUNIS-01.sales".into(), false, Vec::new()),
+            delivery: Delivery::mock(0, "sales".into(), "TUNIS-01.s".into(), false, Vec::new()),
             reply_code: 312,
             reply_text: "NO_ROUTE".into(),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::broker::{Broker, Held};
-use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble, Reply, message_id_text};
+use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble, Reply};
 
 /// HQ's way to the broker.
 #[derive(Debug, Clone)]
@@ -126,10 +126,9 @@ fn delivery(tag: u64, held: Held) -> Delivery {
         tag,
         user_id: Some(held.branch.to_string()),
         routing_key: held.routing_key(),
-        message_id: Some(message_id_text(held.message.id)),
         redelivered: held.delivered,
         headers: String::new(),
-        dead_letter: false,
+        dead_letter: None,
         body: held.message.body,
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use zstd::bulk::Compressor;
+use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe;
 
 use super::{EncodeError, Flaw, MAX_BODY_BYTES};
@@ -45,6 +45,8 @@ pub(super) fn seal(mut message: Vec<u8>, sections: &Sections<'_>) -> Result<Vec<
 thread_local! {
     /// Made once for each thread, because what it works in is large: with a new one for each message, much of the time goes into clearing it.
     static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    /// The same for the way back.
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 fn pack(section: &[u8]) -> Result<Vec<u8>, EncodeError> {
@@ -97,7 +99,13 @@ fn unpack(frame: &[u8], room: usize) -> Result<Vec<u8>, Flaw> {
         .ok()
         .filter(|size| *size <= room)
         .ok_or(Flaw::TooLarge)?;
-    let bytes = zstd::bulk::decompress(frame, size).map_err(|_| Flaw::Packing)?;
+    let bytes = UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = match unpacker {
+            Some(unpacker) => unpacker,
+            None => unpacker.insert(Decompressor::new().map_err(|_| Flaw::Packing)?),
+        };
+        unpacker.decompress(frame, size).map_err(|_| Flaw::Packing)
+    })?;
     if bytes.len() == size {
         Ok(bytes)
     } else {

@@ -12,7 +12,7 @@
 //! | amount, ten-thousandths | `i`, 128 bits | remembers them all | flag | outcome: 0 = taken, 1 = unreadable, 2 = too new | `u` |
 //! | clock | `i` | | | taken only: stored, [runs] | lists |
 //! | versions it writes | list of bytes | | | refused: list of id less the id before (`i`), revision (`u`), refusal | list |
-//! | marks it asks about | list | | | held: 0 = none, 1 and [rows] | |
+//! | marks it asks about | list | | | held: 0 = none; 1, the ledger (16 bytes) and [rows] | |
 //!
 //! A mark is: applied count (`u`), chain (16 bytes). A stamp is: store (16 bytes), list of the stores it replaces, clock (`i`), trial (flag), list of the versions it reads. A refusal is 0 and the days ahead (`u`); 1
 //! and the problem of the content: 0 = no product, 1 = product too long, 2 = unclean text, 3 = no region, 4 = region too long, 5 = no quantity, 6 = amount too large; 2 =
@@ -38,7 +38,7 @@ use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
 use crate::protocol::lineage::{MAX_ASKED, Mark};
 use crate::protocol::message::{Answer, Batch, Hello, HqStamp, Outcome, Receipt, Taken, Version};
-use crate::wire::envelope::{Envelope, Head};
+use crate::wire::envelope::Envelope;
 use rows::{RowNumbers, RowTexts};
 use runs::Runs;
 
@@ -95,7 +95,7 @@ enum OutcomeBody {
 struct TakenBody {
     stored: Runs,
     refused: Capped<(i64, u32, RefusalBody), MAX_ROWS>,
-    held: Option<RowNumbers>,
+    held: Option<([u8; 16], RowNumbers)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -181,12 +181,12 @@ pub(super) fn write_answer(answer: &Answer) -> Result<Sections<'static>, EncodeE
 }
 
 /// Reads the body of an answer.
-pub(super) fn read_answer(head: &Head, sections: &Sections<'_>) -> Result<Answer, Flaw> {
+pub(super) fn read_answer(nonce: Nonce, ledger: LedgerId, sections: &Sections<'_>) -> Result<Answer, Flaw> {
     let body: AnswerBody = read_numbers_only(sections)?;
     Ok(Answer {
         hq: body.stamp.into(),
-        ledger: head.ledger,
-        nonce: Nonce::from_bytes(head.id),
+        ledger,
+        nonce,
         mark: unpack_mark(body.mark),
         asked: unpack_marks(body.asked),
         remembers: body.remembers,
@@ -200,12 +200,13 @@ pub(super) fn write_receipt(receipt: &Receipt) -> Result<Sections<'static>, Enco
         Outcome::Unreadable => OutcomeBody::Unreadable,
         Outcome::TooNew => OutcomeBody::TooNew,
         Outcome::Taken(taken) => {
-            let held = if taken.held.is_empty() {
-                None
-            } else {
-                let (numbers, held_texts) = pack_rows(&taken.held, receipt.ledger)?;
-                texts = write(&held_texts)?;
-                Some(numbers)
+            let held = match taken.held.first() {
+                None => None,
+                Some(Sale { ledger, .. }) => {
+                    let (numbers, held_texts) = pack_rows(&taken.held, *ledger)?;
+                    texts = write(&held_texts)?;
+                    Some((*ledger.as_bytes(), numbers))
+                }
             };
             OutcomeBody::Taken(Box::new(TakenBody {
                 stored: pack_runs(&taken.stored)?,
@@ -227,7 +228,7 @@ pub(super) fn write_receipt(receipt: &Receipt) -> Result<Sections<'static>, Enco
 }
 
 /// Reads the body of a receipt.
-pub(super) fn read_receipt(head: &Head, sections: &Sections<'_>) -> Result<Receipt, Flaw> {
+pub(super) fn read_receipt(batch: BatchId, sections: &Sections<'_>) -> Result<Receipt, Flaw> {
     let body: ReceiptBody = read(&sections.numbers)?;
     let outcome = match body.outcome {
         OutcomeBody::Unreadable => Outcome::Unreadable,
@@ -240,15 +241,14 @@ pub(super) fn read_receipt(head: &Head, sections: &Sections<'_>) -> Result<Recei
                 held: match held {
                     None if sections.texts.is_empty() => Vec::new(),
                     None => return Err(Flaw::Trailing),
-                    Some(numbers) => numbers.unpack(&read(&sections.texts)?, head.ledger)?,
+                    Some((ledger, numbers)) => numbers.unpack(&read(&sections.texts)?, LedgerId::from_bytes(ledger))?,
                 },
             })
         }
     };
     Ok(Receipt {
         hq: body.stamp.into(),
-        ledger: head.ledger,
-        batch: BatchId::from_bytes(head.id),
+        batch,
         mark: unpack_mark(body.mark),
         newly_applied: body.newly_applied,
         outcome,

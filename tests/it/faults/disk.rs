@@ -3,10 +3,13 @@
 
 use std::fs;
 
+use branchline::store::branch::BranchDb;
+
 use super::scene::Scene;
 use crate::support::books::{assert_same, rows_at_hq};
 use crate::support::broker::Broker;
 use crate::support::place::BRANCH;
+use crate::support::strace;
 use crate::support::till::Till;
 use crate::support::until;
 
@@ -82,4 +85,33 @@ async fn a_worker_whose_disk_was_full_goes_on_by_itself() {
     branch.confine(None);
     scene.ends_well().await;
     assert_same(&scene.place, "hq", &[BRANCH]);
+}
+
+#[test]
+fn a_backup_goes_to_a_stick_that_has_no_hard_links() {
+    if !strace::is_allowed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |calls: &[&str], arguments: &[&str]| {
+        let mut command = strace::failing(calls, &path("strace"));
+        command.arg("--db").arg(path("A-1.db")).args(["--branch", "A-1"]);
+        command.env("HOME", folder.path()).args(arguments).output().unwrap()
+    };
+    let no_links = ["link:error=EPERM", "linkat:error=EPERM"];
+    let old_stick = [&no_links[..], &["renameat2:error=EINVAL"]].concat();
+    let sell = ["add", "--create", "--product", "PENS", "--qty", "1", "--cost", "1"];
+    assert!(run(&[], &sell).status.success());
+    for (number, calls) in [&no_links[..], &old_stick].into_iter().enumerate() {
+        let copy = path(&format!("copy-{number}.db"));
+        let backup = ["backup", copy.to_str().unwrap()];
+        let made = run(calls, &backup);
+        assert!(made.status.success(), "{calls:?}: {made:?}");
+        let again = run(calls, &backup);
+        let said = String::from_utf8_lossy(&again.stderr);
+        assert!(!again.status.success() && said.contains("is there already"), "{said}");
+        let mut copied = BranchDb::open(&copy, None).unwrap();
+        assert_eq!(copied.status().unwrap().rows, 1);
+    }
 }

@@ -93,7 +93,6 @@ impl Hq {
                 };
                 Downlink::Receipt(Receipt {
                     hq: self.stamp(),
-                    ledger: batch.ledger,
                     batch: batch.id,
                     mark,
                     newly_applied,

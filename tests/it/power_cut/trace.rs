@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use super::disk::Change;
 
@@ -25,16 +24,6 @@ pub(super) enum Step {
     Said,
     /// It changed something on the disk, or had it synced.
     Disk(Change),
-}
-
-/// Whether this system lets one program trace another.
-pub(super) fn is_allowed() -> bool {
-    let mut probe = Command::new("strace");
-    probe.args(["-o", "/dev/null", "true"]).stderr(Stdio::null());
-    probe
-        .status()
-        .expect("strace is installed: `make setup` does it")
-        .success()
 }
 
 /// The steps of a program, in their order.

@@ -3,7 +3,7 @@
 mod faults;
 mod people;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -26,6 +26,7 @@ use tempfile::TempDir;
 
 use super::checks::AtHq;
 use crate::support::luck::Luck;
+pub(crate) use faults::Fault;
 
 /// When the simulated world begins: 1 December 2026.
 const BEGINNING: i64 = 1_796_083_200_000;
@@ -50,6 +51,8 @@ pub(crate) struct World {
     pub(crate) hq_forgot: bool,
     /// A branch's database was copied or restored: two boxes, or two lives of one, have given out the same ids.
     pub(crate) branch_forgot: bool,
+    /// Which faults there have been.
+    pub(crate) befell: BTreeSet<Fault>,
     profile: Profile,
     dir: TempDir,
 }
@@ -172,6 +175,7 @@ impl World {
             written: BTreeMap::new(),
             hq_forgot: false,
             branch_forgot: false,
+            befell: BTreeSet::new(),
             profile,
             dir,
         };

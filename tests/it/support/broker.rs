@@ -257,15 +257,25 @@ impl Vhost {
 
     /// Waits until a queue has this many consumers.
     pub(crate) async fn until_consumers(&self, queue: &str, consumers: u32) {
+        self.until_queue(queue, |found| found.consumer_count() == consumers)
+            .await;
+    }
+
+    /// Waits until this many messages wait in a queue.
+    pub(crate) async fn until_messages(&self, queue: &str, messages: u32) {
+        self.until_queue(queue, |found| found.message_count() == messages).await;
+    }
+
+    async fn until_queue(&self, queue: &str, is_so: impl Fn(&lapin::Queue) -> bool) {
         let raw = self.raw("guest:guest").await;
         let passive = QueueDeclareOptions {
             passive: true,
             ..QueueDeclareOptions::default()
         };
-        super::soon("the consumers are there", async {
+        super::soon("the queue is as expected", async {
             loop {
                 let found = raw.queue_declare(queue.into(), passive, FieldTable::default()).await;
-                if found.expect("the queue is there").consumer_count() == consumers {
+                if is_so(&found.expect("the queue is there")) {
                     return;
                 }
                 tokio::task::yield_now().await;

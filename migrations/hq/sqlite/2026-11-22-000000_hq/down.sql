@@ -1,6 +1,7 @@
 DROP VIEW sales_report;
 DROP TABLE probe;
 DROP TABLE tries;
+DROP TABLE replayed;
 DROP TABLE quarantine;
 DROP TABLE sale_conflicts;
 DROP TABLE sale_revisions;

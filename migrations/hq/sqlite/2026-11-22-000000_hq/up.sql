@@ -29,7 +29,7 @@ CREATE TABLE branches (
 CREATE TABLE ledgers (
     branch TEXT NOT NULL REFERENCES branches (branch),
     ledger BLOB NOT NULL CHECK (length(ledger) = 16),
-    -- How many revisions were ever applied.
+    -- How many revisions were ever applied, without those in `replayed`.
     applied INTEGER NOT NULL CHECK (applied >= 0),
     -- A hash chained over the batches that they came in.
     chain BLOB NOT NULL CHECK (length(chain) = 16),
@@ -92,7 +92,8 @@ CREATE TABLE sale_revisions (
     PRIMARY KEY (branch, ledger, external_id, revision)
 ) STRICT, WITHOUT ROWID;
 
--- Contents that came under a key and revision that has another content. They count nowhere; each is kept once.
+-- Contents that came under a key and revision that has another content. They count nowhere; each is kept once, and open until the branch has found the way out:
+-- `settled_at` is when a revision above it, HQ's own content or, in another ledger, the sale itself came.
 CREATE TABLE sale_conflicts (
     branch TEXT NOT NULL,
     ledger BLOB NOT NULL,
@@ -109,8 +110,10 @@ CREATE TABLE sale_conflicts (
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,
     received_at INTEGER NOT NULL,
+    settled_at INTEGER,
     PRIMARY KEY (branch, ledger, external_id, revision, digest)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sale_conflicts_open ON sale_conflicts (branch, external_id) WHERE settled_at IS NULL;
 
 -- Messages that could not be read, or whose sender was not who the message says. Equal ones once, with a count.
 CREATE TABLE quarantine (
@@ -126,6 +129,15 @@ CREATE TABLE quarantine (
     -- Of routing key, user and bytes.
     digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 16)
 ) STRICT;
+
+-- Revisions that were let in from the quarantine, and of which their branch was not told yet. They are counted as applied with the first batch that brings them again.
+CREATE TABLE replayed (
+    branch TEXT NOT NULL,
+    ledger BLOB NOT NULL,
+    external_id INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (branch, ledger, external_id)
+) STRICT, WITHOUT ROWID;
 
 -- Messages that are being handled alone because they were delivered suspiciously often: how often that began and never ended.
 CREATE TABLE tries (

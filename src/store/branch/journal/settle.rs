@@ -40,9 +40,6 @@ pub(super) fn settle(
         return Ok(Settled::NotOurs);
     };
     let mut ledger = ledgers::numbered(conn, batch.ledger_no)?;
-    if ledger.id != receipt.ledger {
-        return Ok(Settled::NotOurs);
-    }
     if matches!(batch.state, BatchState::Answered | BatchState::Forgotten) {
         return Ok(Settled::Ours {
             more_waiting: false,

@@ -259,7 +259,6 @@ impl World {
         self.hq.marks.insert(batch.ledger, mark);
         let receipt = Receipt {
             hq: stamp(),
-            ledger: batch.ledger,
             batch: batch.id,
             mark,
             newly_applied,
@@ -276,7 +275,6 @@ impl World {
         let batch = &self.batches[at].formed.batch;
         let receipt = Receipt {
             hq: stamp(),
-            ledger: batch.ledger,
             batch: batch.id,
             mark: self.hq.mark(batch.ledger),
             newly_applied: 0,

@@ -84,6 +84,103 @@ fn a_key_is_never_taken_from_the_sale_that_had_it_first() {
     assert_eq!(hq.text("SELECT product FROM sales").as_deref(), Some("LANTERN 1"));
 }
 
+fn open_conflicts(hq: &mut Hq) -> u64 {
+    let counted = hq.db.overview().unwrap().branches[0].conflicts;
+    assert_eq!(
+        hq.number("SELECT count(*) FROM sale_conflicts"),
+        1,
+        "nothing is forgotten"
+    );
+    counted
+}
+
+#[test]
+fn a_conflict_of_two_edits_is_open_until_a_revision_above_both_comes() {
+    let mut hq = hq();
+    hq.take(vec![sale(1), sale(2), revised(1, 2, "PENS")]);
+    hq.take(vec![revised(1, 2, "INK")]);
+    assert_eq!(open_conflicts(&mut hq), 1);
+    hq.take(vec![revised(2, 3, "INK"), sale(3)]);
+    assert_eq!(open_conflicts(&mut hq), 1, "those are other sales");
+    hq.take(vec![revised(1, 3, "INK")]);
+    assert_eq!(open_conflicts(&mut hq), 0);
+    // The old message once more: it is stale now.
+    hq.take(vec![revised(1, 2, "INK")]);
+    assert_eq!(open_conflicts(&mut hq), 0);
+}
+
+#[test]
+fn a_conflict_is_settled_when_the_branch_has_taken_what_head_office_holds() {
+    let mut hq = hq();
+    hq.take(vec![sale(1), revised(1, 2, "PENS")]);
+    hq.take(vec![revised(1, 2, "INK")]);
+    hq.take(vec![sale(1)]);
+    assert_eq!(open_conflicts(&mut hq), 1, "an older revision says nothing");
+    hq.take(vec![revised(1, 2, "PENS")]);
+    assert_eq!(open_conflicts(&mut hq), 0);
+}
+
+/// A sale that a copied database entered under the id 7, which the other box had given to another one.
+fn doubled() -> Sale {
+    let mut other = revised(7, 1, "PENS");
+    other.created_at = UtcMillis(NOW.0 + 1);
+    other
+}
+
+#[test]
+fn a_sale_whose_key_was_taken_is_settled_when_it_comes_in_another_ledger() {
+    let mut hq = hq();
+    hq.take(vec![sale(7)]);
+    hq.take(vec![doubled()]);
+    assert_eq!(open_conflicts(&mut hq), 1);
+    hq.take(vec![revised(7, 2, "INK")]);
+    assert_eq!(
+        open_conflicts(&mut hq),
+        1,
+        "the sale that had the key first goes its own way"
+    );
+    let annex = LedgerId::from_random(8);
+    let moved = Sale {
+        ledger: annex,
+        ..doubled()
+    };
+    let neighbour = Sale {
+        ledger: annex,
+        ..sale(6)
+    };
+    hq.commit(&[batch(vec![neighbour])]);
+    assert_eq!(open_conflicts(&mut hq), 1);
+    hq.commit(&[batch(vec![moved])]);
+    assert_eq!(open_conflicts(&mut hq), 0);
+    // The old message once more.
+    hq.take(vec![doubled()]);
+    assert_eq!(open_conflicts(&mut hq), 0);
+}
+
+#[test]
+fn a_message_that_comes_after_its_sale_has_moved_opens_nothing() {
+    let mut hq = hq();
+    let moved = Sale {
+        ledger: LedgerId::from_random(8),
+        ..doubled()
+    };
+    hq.commit(&[batch(vec![moved])]);
+    hq.take(vec![sale(7)]);
+    hq.take(vec![doubled()]);
+    assert_eq!(open_conflicts(&mut hq), 0);
+}
+
+#[test]
+fn a_content_in_conflict_moves_no_cursor() {
+    let mut hq = hq();
+    hq.take(vec![sale(1)]);
+    hq.take(vec![revised(1, 1, "PENS\u{1b}[2J")]);
+    assert_eq!(
+        hq.text("SELECT product FROM sale_conflicts").as_deref(),
+        Some("PENS [2J")
+    );
+}
+
 #[test]
 fn a_sale_too_far_ahead_is_refused_and_the_others_are_not() {
     let mut hq = hq();
@@ -128,6 +225,22 @@ fn a_void_is_stored_whatever_its_content() {
     assert_eq!(
         hq.text("SELECT voided_utc FROM sales_report").as_deref(),
         Some("2026-11-22 14:07:31")
+    );
+}
+
+#[test]
+fn a_void_moves_no_cursor_and_comes_again_as_what_it_was() {
+    let mut hq = hq();
+    let mut voided = revised(1, 2, "PENS\u{1b}[2J\u{202e}");
+    voided.content.region = "\u{9b}East".into();
+    voided.deleted_at = Some(NOW);
+    for _ in 0..2 {
+        let (stored, taken, applied) = hq.take(vec![sale(2), voided.clone()]);
+        assert_eq!((stored, taken.held.len(), applied.1), (vec![(2, 1), (1, 2)], 0, 2));
+    }
+    assert_eq!(
+        hq.text("SELECT product || '|' || region FROM sales_report WHERE external_id = 1"),
+        Some("PENS [2J|East".into())
     );
 }
 

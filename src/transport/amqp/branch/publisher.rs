@@ -14,7 +14,7 @@ use super::super::failure::{Failure, Stage, within};
 use super::super::unconfirmed::Unconfirmed;
 use super::{Outbox, Route, abandoned};
 use crate::domain::event::LinkTrouble;
-use crate::transport::{LinkEvent, MessageId, Outgoing, message_id_text};
+use crate::transport::{LinkEvent, MessageId, Outgoing};
 use crate::wire::topology;
 
 /// How long the broker may take for a step of opening.
@@ -212,12 +212,11 @@ impl<'a> Publisher<'a> {
         (id, Box::pin(sending))
     }
 
+    /// What the broker must know and no more: the line may be paid for by the byte, and the message's id stands in its envelope.
     fn properties(&self, message: &Outgoing) -> BasicProperties {
         let properties = BasicProperties::default()
             .with_delivery_mode(DURABLE)
-            .with_user_id(self.route.dialer.address().user().into())
-            .with_message_id(message_id_text(message.id).into())
-            .with_type(message.kind.word().into());
+            .with_user_id(self.route.dialer.address().user().into());
         match message.expires_ms {
             Some(millis) => properties.with_expiration(millis.to_string().into()),
             None => properties,

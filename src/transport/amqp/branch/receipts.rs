@@ -4,11 +4,11 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Connection, Consumer};
+use lapin::{Acker, Connection, Consumer};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
@@ -23,6 +23,12 @@ const STEP_LIMIT: Duration = Duration::from_secs(30);
 /// How many receipts the broker sends ahead.
 const PREFETCH: u16 = 64;
 
+/// Receipts are acked to the broker together, because an ack has as many bytes for one as for many: this many at the latest, so that the broker goes on sending.
+const ACKED_TOGETHER: usize = 8;
+
+/// After how long without a receipt those that came are acked. One that the broker hands out again does no harm.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// The consumer's name on its channel. The broker repeats it before each receipt, and would choose a longer one.
 const CONSUMER: &str = "r";
 
@@ -35,6 +41,8 @@ pub(super) struct Receipts<'a> {
     connection: &'a Connection,
     queue: String,
     priority: i64,
+    /// How many receipts were handed over and not acked to the broker, and the last of them.
+    unacked: Option<(usize, Acker)>,
 }
 
 impl<'a> Receipts<'a> {
@@ -43,11 +51,12 @@ impl<'a> Receipts<'a> {
             connection,
             queue: topology::receipt_queue(&route.branch),
             priority: route.next_priority.fetch_add(1, Ordering::Relaxed),
+            unacked: None,
         }
     }
 
     /// Hands over receipts until the line breaks. `confirmed` tells of confirms.
-    pub(super) async fn run(self, events: &mpsc::Sender<LinkEvent>, confirmed: &Notify) -> Failure {
+    pub(super) async fn run(&mut self, events: &mpsc::Sender<LinkEvent>, confirmed: &Notify) -> Failure {
         let mut wait = LOOK_AGAIN_FIRST;
         loop {
             match self.consume().await {
@@ -110,37 +119,45 @@ impl<'a> Receipts<'a> {
         }
     }
 
-    async fn hand_over(&self, consumer: Consumer, events: &mpsc::Sender<LinkEvent>) -> Failure {
+    /// Hands over what comes. What is not acked when the line breaks comes again, and does no harm.
+    async fn hand_over(&mut self, consumer: Consumer, events: &mpsc::Sender<LinkEvent>) -> Failure {
         let mut consumer = pin!(consumer);
         loop {
-            let mut delivery = match consumer.next().await {
-                Some(Ok(delivery)) => delivery,
-                Some(Err(error)) => return Failure::of(Stage::Open, "waiting for receipts", &error),
-                None => return self.ended(),
+            let next = if self.unacked.is_some() {
+                timeout(QUIET, consumer.next()).await
+            } else {
+                Ok(consumer.next().await)
             };
-            // What has come meanwhile is handed over, too, and acked with the same few bytes.
-            let last = loop {
-                let Delivery { data, acker, .. } = delivery;
-                if events.send(LinkEvent::Arrived(data)).await.is_err() {
-                    return abandoned();
-                }
-                match consumer.next().now_or_never() {
-                    Some(Some(Ok(next))) => delivery = next,
-                    Some(Some(Err(error))) => return Failure::of(Stage::Open, "waiting for receipts", &error),
-                    Some(None) => return self.ended(),
-                    None => break acker,
-                }
+            let handed = match next {
+                Ok(Some(Ok(delivery))) => self.hand(delivery, events).await,
+                Ok(Some(Err(error))) => Err(Failure::of(Stage::Open, "waiting for receipts", &error)),
+                Ok(None) => Err(self.ended()),
+                Err(_) => self.settle_up().await,
             };
-            if let Err(failure) = within(
-                STEP_LIMIT,
-                "taking receipts",
-                last.ack(BasicAckOptions { multiple: true }),
-            )
-            .await
-            {
+            if let Err(failure) = handed {
                 return failure;
             }
         }
+    }
+
+    async fn hand(&mut self, delivery: Delivery, events: &mpsc::Sender<LinkEvent>) -> Result<(), Failure> {
+        let Delivery { data, acker, .. } = delivery;
+        events.send(LinkEvent::Arrived(data)).await.map_err(|_| abandoned())?;
+        let count = self.unacked.take().map_or(0, |(count, _)| count) + 1;
+        self.unacked = Some((count, acker));
+        if count >= ACKED_TOGETHER {
+            self.settle_up().await?;
+        }
+        Ok(())
+    }
+
+    /// Acks to the broker what was handed over.
+    pub(super) async fn settle_up(&mut self) -> Result<(), Failure> {
+        let Some((_, last)) = self.unacked.take() else {
+            return Ok(());
+        };
+        let acking = last.ack(BasicAckOptions { multiple: true });
+        within(STEP_LIMIT, "taking receipts", acking).await.map(drop)
     }
 
     fn ended(&self) -> Failure {

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::super::failure::{Failure, Stage, within};
 use crate::domain::event::LinkTrouble;
-use crate::transport::Delivery;
+use crate::transport::{DeadLetter, Delivery};
 use crate::wire::topology;
 
 const STEP_LIMIT: Duration = Duration::from_secs(30);
@@ -150,10 +150,9 @@ fn delivery(Message { raw, dead_letter }: Message) -> Delivery {
         tag: raw.delivery_tag,
         user_id: text(raw.properties.user_id()),
         routing_key: raw.routing_key.to_string(),
-        message_id: text(raw.properties.message_id()),
         redelivered: delivery_count(&raw),
         headers: describe(&raw.properties),
-        dead_letter,
+        dead_letter: dead_letter.then(|| why_dead(&raw.properties)),
         body: raw.data,
     }
 }
@@ -168,6 +167,15 @@ fn delivery_count(raw: &Raw) -> u32 {
         .and_then(|count| u32::try_from(count).ok())
         .unwrap_or(0)
         .max(u32::from(raw.redelivered))
+}
+
+/// Why the broker gave a message up, by the header that it writes when it does so for the first time.
+fn why_dead(properties: &BasicProperties) -> DeadLetter {
+    let headers = properties.headers().as_ref();
+    match headers.and_then(|headers| headers.inner().get("x-first-death-reason")) {
+        Some(AMQPValue::LongString(reason)) if reason.as_bytes() == b"expired" => DeadLetter::Expired,
+        _ => DeadLetter::GivenUp,
+    }
 }
 
 /// Properties and headers on a line each. Texts are escaped: they are a stranger's.

@@ -136,7 +136,7 @@ impl Replies {
     }
 
     async fn begin(&self, reply: &Reply) -> lapin::Result<PublisherConfirm> {
-        // Without a message id: the line of a branch may be paid for by the byte, and what is answered stands in the envelope.
+        // Nothing else: the line of a branch may be paid for by the byte, and what is answered stands in the envelope.
         let properties = BasicProperties::default().with_delivery_mode(DURABLE);
         let options = BasicPublishOptions {
             mandatory: true,

@@ -7,40 +7,96 @@ use branchline::store::hq::HqDb;
 
 use super::{CODES, Forgetful, World};
 
+/// What befalls a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    Cut,
+    ReceiptLost,
+    ReceiptRepeated,
+    ReceiptsReordered,
+    SalesRepeated,
+    SalesReordered,
+    BranchKilled,
+    HqKilled,
+    BrokerWiped,
+    HqRestored,
+    HqReplaced,
+    BranchCopied,
+    BranchRestored,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Cut,
+        Self::ReceiptLost,
+        Self::ReceiptRepeated,
+        Self::ReceiptsReordered,
+        Self::SalesRepeated,
+        Self::SalesReordered,
+        Self::BranchKilled,
+        Self::HqKilled,
+        Self::BrokerWiped,
+        Self::HqRestored,
+        Self::HqReplaced,
+        Self::BranchCopied,
+        Self::BranchRestored,
+    ];
+}
+
 impl World {
     pub(super) fn line_fault(&mut self, at: usize) {
         let waiting = self.broker.sales.len();
         let code = self.offices[at].code.clone();
         let receipts = self.broker.receipts.entry(code).or_default();
         let which = self.rng.index(receipts.len());
-        match self.rng.index(7) {
-            0 | 1 => self.cut(at),
-            2 => drop(receipts.remove(which)),
-            3 => receipts.extend(receipts.get(which).cloned().into_iter().collect::<Vec<_>>()),
+        let fault = match self.rng.index(7) {
+            0 | 1 => {
+                self.cut(at);
+                Fault::Cut
+            }
+            2 if receipts.remove(which).is_some() => Fault::ReceiptLost,
+            3 if !receipts.is_empty() => {
+                receipts.push_back(receipts[which].clone());
+                Fault::ReceiptRepeated
+            }
             4 if waiting > 1 => {
                 let other = self.rng.index(waiting);
                 self.broker.sales.swap(0, other);
+                Fault::SalesReordered
             }
             5 if waiting > 0 => {
                 let again = self.broker.sales[self.rng.index(waiting)].clone();
                 self.broker.sales.push_back(again);
+                Fault::SalesRepeated
             }
-            6 if receipts.len() > 1 => receipts.swap(0, which),
-            _ => {}
-        }
+            6 if receipts.len() > 1 => {
+                receipts.swap(0, which);
+                Fault::ReceiptsReordered
+            }
+            _ => return,
+        };
+        self.befell.insert(fault);
     }
 
     pub(super) fn crash(&mut self, at: usize) {
-        match self.rng.index(6) {
-            0..3 => self.offices[at].crash(),
-            3 | 4 => self.hq_takes(2, true),
+        let fault = match self.rng.index(6) {
+            0..3 => {
+                self.offices[at].crash();
+                Fault::BranchKilled
+            }
+            3 | 4 => {
+                self.hq_takes(2, true);
+                Fault::HqKilled
+            }
             _ => {
                 // The broker is lost, and set up again.
                 self.broker.sales.clear();
                 self.broker.receipts.clear();
                 (0..self.offices.len()).for_each(|at| self.cut(at));
+                Fault::BrokerWiped
             }
-        }
+        };
+        self.befell.insert(fault);
     }
 
     /// A database is not what it was.
@@ -56,6 +112,7 @@ impl World {
     }
 
     fn restore_hq(&mut self) {
+        self.befell.insert(Fault::HqRestored);
         self.hq_forgot = true;
         self.hq.close();
         self.hq.held = None;
@@ -69,6 +126,7 @@ impl World {
 
     /// HQ's database is gone, and an empty one was started to replace it.
     fn replace_hq(&mut self) {
+        self.befell.insert(Fault::HqReplaced);
         self.hq_forgot = true;
         let old = self.hq.db.as_ref().expect("HQ's database is open between steps");
         self.hq.gone.push(old.store());
@@ -87,6 +145,7 @@ impl World {
 
     /// Somebody copies the first branch's database to another box, and both go on.
     fn copy_branch(&mut self) {
+        self.befell.insert(Fault::BranchCopied);
         self.branch_forgot = true;
         let copy = self.dir.path().join("branch-copy.db");
         self.offices[0].crash();
@@ -109,6 +168,7 @@ impl World {
         let backup = path.with_extension("backup");
         self.offices[at].crash();
         if backup.exists() {
+            self.befell.insert(Fault::BranchRestored);
             self.branch_forgot = true;
             self.offices[at].saved = None;
             copy_database(&backup, &path);
