@@ -1,6 +1,7 @@
 //! Tests of the screen as a person uses it: keys in, commands out, an executor in memory that answers them.
 
 mod browse;
+mod drafts;
 mod entry;
 mod fake;
 mod french;

@@ -110,6 +110,7 @@ impl Model {
             }
             Answer::Days(filter, days) if !pane.hours && filter == pane.charted() => pane.by_day = days,
             Answer::Hours(filter, hours) if pane.hours && filter == pane.charted() => pane.by_hour = hours,
+            // It answers what nobody asks any more: another filter, another day.
             _ => {}
         }
         if pane.asking.answered() {

@@ -84,6 +84,7 @@ impl Model {
             Action::Discard => self.discard(),
             Action::FillLast => self.send(Cmd::LoadLastSale),
             Action::Leave => self.leave_form(),
+            // Every other action belongs to another place and has no key here.
             _ => {}
         }
     }

@@ -72,6 +72,7 @@ impl Model {
             Action::Leave => None,
             Action::Up => return pane.scroll = pane.scroll.min(lowest).saturating_sub(1),
             Action::Down => return pane.scroll = (pane.scroll + 1).min(lowest),
+            // Every other action belongs to another place and has no key here.
             _ => return,
         };
         self.layers.pop();
@@ -141,6 +142,7 @@ impl Model {
                 self.layers.pop();
                 return;
             }
+            // Every other action belongs to another place and has no key here.
             _ => return,
         }
         self.ask_totals();

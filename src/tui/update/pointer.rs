@@ -51,6 +51,7 @@ impl Model {
                 self.leave_field(true);
             }
             _ if row < room => self.go_to_field(first + row),
+            // Below the fields nothing can be chosen.
             _ => {}
         }
     }

@@ -205,6 +205,7 @@ impl Model {
             Some(Layer::Find(_)) => self.type_in_find(|field| field.untype(code)),
             Some(Layer::Filter(_)) => self.type_in_filter(|field| field.untype(code)),
             Some(Layer::Help(_)) => self.type_in_help(|field| field.untype(code)),
+            // Elsewhere characters are no text.
             _ => {}
         }
     }
