@@ -5,4 +5,5 @@
 mod counter;
 mod first_hour;
 mod manners;
+mod panics;
 mod typing;

@@ -39,10 +39,15 @@ pub(super) struct Shop {
 impl Shop {
     /// A branch that has sold this often: sale 1 of `PRODUCT 1`, and so on.
     pub(super) fn with_sales(count: u32) -> Self {
+        Self::of("TUNIS-01", count)
+    }
+
+    /// The same for the branch with this code.
+    pub(super) fn of(branch: &str, count: u32) -> Self {
         let shop = Self {
             dir: tempfile::tempdir().unwrap(),
         };
-        let branch = BranchCode::parse("TUNIS-01").unwrap();
+        let branch = BranchCode::parse(branch).unwrap();
         drop(BranchDb::create(&shop.db(), &branch, clock::random(), clock::wall()).unwrap());
         for number in 1..=count {
             shop.sell(&format!("PRODUCT {number}"), number);
@@ -50,17 +55,19 @@ impl Shop {
         shop
     }
 
+    /// Sells as often as that, in one go.
+    pub(super) fn sell_many(&self, count: u32) {
+        let mut till = self.branch();
+        for qty in 1..=count {
+            till.save_sale(&content("BACKLOG", qty), None, clock::wall()).unwrap();
+        }
+    }
+
     /// Sells something, as another program on the same database does.
     pub(super) fn sell(&self, product: &str, qty: u32) {
-        let content = SaleContent {
-            date: clock::local(),
-            product: product.to_owned(),
-            region: "Tunis".into(),
-            qty,
-            cost: Money::parse("2.50").unwrap(),
-            tax: Money::parse("0.50").unwrap(),
-        };
-        self.branch().save_sale(&content, None, clock::wall()).unwrap();
+        self.branch()
+            .save_sale(&content(product, qty), None, clock::wall())
+            .unwrap();
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -116,6 +123,17 @@ impl Shop {
         let counter = Counter::start(self.command(broker, arguments));
         counter.see("q Quit");
         counter
+    }
+}
+
+fn content(product: &str, qty: u32) -> SaleContent {
+    SaleContent {
+        date: clock::local(),
+        product: product.to_owned(),
+        region: "Tunis".into(),
+        qty,
+        cost: Money::parse("2.50").unwrap(),
+        tax: Money::parse("0.50").unwrap(),
     }
 }
 

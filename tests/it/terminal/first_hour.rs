@@ -10,7 +10,7 @@ use crate::support::broker::{Broker, PASSWORD, Vhost};
 use crate::support::proxy::{Door, Proxy};
 
 /// Head office; it is killed when the test ends.
-struct HeadOffice(Child);
+pub(super) struct HeadOffice(Child);
 
 impl Drop for HeadOffice {
     fn drop(&mut self) {
@@ -20,7 +20,7 @@ impl Drop for HeadOffice {
 }
 
 impl HeadOffice {
-    fn open(shop: &Shop, vhost: &Vhost) -> Self {
+    pub(super) fn open(shop: &Shop, vhost: &Vhost) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_branchline"));
         command.env_clear().env("HOME", shop.path("hq-home"));
         command.env("BRANCHLINE_AMQP", vhost.url("guest:guest", vhost.port(), ""));
