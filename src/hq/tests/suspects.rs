@@ -185,10 +185,9 @@ async fn a_row_that_ends_head_office_each_time_is_found_by_halving_and_all_other
         let Uplink::Batch(mut part) = batch(name, ids.clone()) else {
             unreachable!("it is a batch")
         };
-        let poison = part.sales.iter_mut().find(|sale| sale.id.get() == 3);
-        poison
-            .into_iter()
-            .for_each(|sale| sale.content.product = fixture::POISON.into());
+        if let Some(sale) = part.sales.iter_mut().find(|sale| sale.id.get() == 3) {
+            sale.content.product = fixture::POISON.into();
+        }
         let answered = office.receipts().len();
         office.broker.deliver([delivery(&Uplink::Batch(part))]);
         office
