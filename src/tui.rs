@@ -314,8 +314,8 @@ impl<P: Program, S: Stage> Loop<'_, P, S> {
             self.stage.forget();
         }
         let program = &*self.program;
-        self.stage.draw(&mut |frame| program.view(frame))?;
-        self.metronome.drawn(now);
+        let new = self.stage.draw(&mut |frame| program.view(frame))?;
+        self.metronome.drawn(now, new);
         Ok(())
     }
 

@@ -33,7 +33,10 @@ const ANSWER_MS: u64 = 1_000;
 #[derive(Debug)]
 pub struct Metronome {
     pace: Pace,
+    /// When a frame last went out.
     drawn_at: Option<Tick>,
+    /// When a frame was last drawn, whether or not anything of it was new.
+    looked_at: Option<Tick>,
     pressed_at: Option<Tick>,
     /// Since when there is something to draw.
     stale_since: Option<Tick>,
@@ -46,6 +49,7 @@ impl Metronome {
         Self {
             pace,
             drawn_at: None,
+            looked_at: None,
             pressed_at: None,
             stale_since: None,
         }
@@ -61,9 +65,13 @@ impl Metronome {
         self.stale_since.get_or_insert(now);
     }
 
-    /// Takes note that a frame was drawn.
-    pub const fn drawn(&mut self, now: Tick) {
-        self.drawn_at = Some(now);
+    /// Takes note that a frame was drawn, and whether anything of it was new. One in which nothing was costs the terminal nothing: the answer to a key, which may come the
+    /// moment after, doesn't wait behind it.
+    pub const fn drawn(&mut self, now: Tick, new: bool) {
+        if new {
+            self.drawn_at = Some(now);
+        }
+        self.looked_at = Some(now);
         self.stale_since = None;
     }
 
@@ -72,12 +80,12 @@ impl Metronome {
     pub fn due_at(&self) -> Option<Tick> {
         let since = self.stale_since?;
         let asked = self.pressed_at.is_some_and(|pressed| since.since(pressed) < ANSWER_MS);
-        let (between, gather) = if asked {
-            (self.pace.asked_ms, self.pace.gather_ms)
+        let (last, between, gather) = if asked {
+            (self.drawn_at, self.pace.asked_ms, self.pace.gather_ms)
         } else {
-            (self.pace.unasked_ms, 0)
+            (self.looked_at, self.pace.unasked_ms, 0)
         };
-        let free = self.drawn_at.map_or(since, |drawn| drawn.plus(between));
+        let free = last.map_or(since, |last| last.plus(between));
         Some(free.max(since.plus(gather)))
     }
 }
@@ -92,20 +100,34 @@ mod tests {
         assert_eq!(metronome.due_at(), None);
         metronome.stale(Tick(10));
         assert_eq!(metronome.due_at(), Some(Tick(10)));
-        metronome.drawn(Tick(10));
+        metronome.drawn(Tick(10), true);
         metronome.stale(Tick(12));
         metronome.stale(Tick(40));
         assert_eq!(metronome.due_at(), Some(Tick(43)));
     }
 
     #[test]
+    fn an_answer_does_not_wait_behind_a_frame_in_which_nothing_was_new() {
+        let mut metronome = Metronome::new(NEAR);
+        metronome.pressed(Tick(100));
+        metronome.stale(Tick(100));
+        metronome.drawn(Tick(100), false);
+        metronome.stale(Tick(103));
+        assert_eq!(metronome.due_at(), Some(Tick(103)));
+        // What nobody waits for is looked at no more often for that.
+        metronome.drawn(Tick(5_000), false);
+        metronome.stale(Tick(5_001));
+        assert_eq!(metronome.due_at(), Some(Tick(5_033)));
+    }
+
+    #[test]
     fn on_a_slow_line_keys_are_answered_before_what_happens_by_itself_is_shown() {
         let mut metronome = Metronome::new(REMOTE);
         metronome.stale(Tick(0));
-        metronome.drawn(Tick(0));
+        metronome.drawn(Tick(0), true);
         metronome.stale(Tick(100));
         assert_eq!(metronome.due_at(), Some(Tick(2_000)));
-        metronome.drawn(Tick(2_000));
+        metronome.drawn(Tick(2_000), true);
         metronome.pressed(Tick(5_000));
         metronome.stale(Tick(5_000));
         assert_eq!(metronome.due_at(), Some(Tick(5_015)));

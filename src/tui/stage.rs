@@ -7,11 +7,11 @@ use ratatui::layout::Size;
 
 /// What the loop draws on.
 pub trait Stage {
-    /// Draws a frame. Called only while the stage is free.
+    /// Draws a frame; returns whether anything of it is new, and goes out. Called only while the stage is free.
     ///
     /// # Errors
     /// When the terminal is gone.
-    fn draw(&mut self, paint: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()>;
+    fn draw(&mut self, paint: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<bool>;
 
     /// Whether the last frame has gone out, so that another one may be drawn.
     fn is_free(&self) -> bool;

@@ -112,12 +112,12 @@ impl Drop for RealStage {
 }
 
 impl Stage for RealStage {
-    fn draw(&mut self, paint: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()> {
+    fn draw(&mut self, paint: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<bool> {
         self.terminal.draw(|frame| paint(frame))?;
-        if let Some(frame) = self.terminal.backend_mut().take_frame() {
-            self.writer.write(frame)?;
+        match self.terminal.backend_mut().take_frame() {
+            Some(frame) => self.writer.write(frame).map(|()| true),
+            None => Ok(false),
         }
-        Ok(())
     }
 
     fn is_free(&self) -> bool {

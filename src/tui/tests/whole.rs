@@ -58,15 +58,17 @@ struct Emulator {
 }
 
 impl Stage for Emulator {
-    fn draw(&mut self, paint: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()> {
+    fn draw(&mut self, paint: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<bool> {
         self.terminal.draw(|frame| paint(frame))?;
-        if let Some(frame) = self.terminal.backend_mut().take_frame() {
+        let frame = self.terminal.backend_mut().take_frame();
+        let new = frame.is_some();
+        if let Some(frame) = frame {
             let mut seen = self.seen.borrow_mut();
             seen.screen.process(&frame);
             seen.frames.push(frame);
             self.busy = true;
         }
-        Ok(())
+        Ok(new)
     }
 
     fn is_free(&self) -> bool {

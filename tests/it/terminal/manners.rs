@@ -75,10 +75,9 @@ fn a_hang_up_in_the_middle_of_sending_lets_the_worker_end_its_transaction() {
 fn a_stopped_screen_gives_up_terminal_rows_and_lock_and_draws_anew_when_it_goes_on() {
     let shop = Shop::with_sales(3);
     let mut counter = shop.open_with("amqp://127.0.0.1:1", &["--mouse", "on"]);
-    let lock = File::options()
-        .write(true)
-        .open(shop.path("shop.db.worker-lock"))
-        .unwrap();
+    let path = shop.path("shop.db.worker-lock");
+    wait_for("the worker has made its lock", || path.exists());
+    let lock = File::options().write(true).open(path).unwrap();
     wait_for("the worker has the lock", || {
         lock.try_lock().is_err() || lock.unlock().is_err()
     });
