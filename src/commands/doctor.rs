@@ -87,7 +87,7 @@ fn gather(db: &mut BranchDb, settings: &Settings, damage: Vec<String>) -> Result
         worker_holds_lock: worker_holds_lock(&path).map_err(looked_at)?,
         read_only_files: read_only_files(&path),
         shared_files: shared_files(&path).map_err(looked_at)?,
-        free_bytes: free_bytes(&path).map_err(looked_at)?,
+        free_bytes: room(&path)?,
         broker: settings.broker.to_string(),
         broker_is_exposed: settings.broker.is_exposed(),
         reached: reach(settings, db.branch())?,
@@ -167,8 +167,12 @@ fn shared_files(database: &Path) -> io::Result<Vec<SharedFile>> {
     Ok(files)
 }
 
-fn free_bytes(database: &Path) -> io::Result<u64> {
-    let volume = rustix::fs::statvfs(folder_of(database))?;
+/// How many bytes are free on the disk of a database.
+pub(super) fn room(database: &Path) -> Result<u64, CommandError> {
+    let volume = rustix::fs::statvfs(folder_of(database)).map_err(|error| CommandError::Surroundings {
+        path: database.to_owned(),
+        source: error.into(),
+    })?;
     Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
 }
 

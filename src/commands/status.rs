@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{CommandError, Console, Exit};
+use super::{CommandError, Console, Exit, doctor};
 use crate::clock;
 use crate::domain::event::LogEvent;
 use crate::domain::line::DataUsed;
@@ -18,11 +18,14 @@ pub(super) const WORKER_SILENT_MS: u64 = 30_000;
 const TOLD_MS: u64 = 10 * 60 * 1_000;
 /// How many lines of the log are looked through for one.
 const LOOKED_THROUGH: u32 = 200;
+/// Below so many free bytes a disk is as good as full: a transaction may need more.
+const FULL_BYTES: u64 = 4 << 20;
 
 pub(super) fn run(db: &mut BranchDb, json: bool, console: &mut Console<'_>) -> Result<Exit, CommandError> {
     let status = db.status()?;
     let used = db.data_used(clock::local().date())?;
     let now = clock::wall();
+    let full = disk_in_words(doctor::room(db.path())?);
     if json {
         let report = serde_json::to_string(&Report::of(&status, used, now))
             .map_err(|error| CommandError::Terminal(error.into()))?;
@@ -38,7 +41,18 @@ pub(super) fn run(db: &mut BranchDb, json: bool, console: &mut Console<'_>) -> R
             ))?;
         }
     }
-    Ok(if status.in_step() { Exit::Done } else { Exit::Attention })
+    if !json && let Some(full) = full {
+        console.say(full)?;
+    }
+    let is_well = status.in_step() && full.is_none();
+    Ok(if is_well { Exit::Done } else { Exit::Attention })
+}
+
+/// What is to be said of the disk with so many free bytes. A worker that can't write can't write that it can't, either.
+fn disk_in_words(free: u64) -> Option<&'static str> {
+    (free < FULL_BYTES).then_some(
+        "  The database's disk is full: no sale can be saved or sent until there is room; `branchline doctor` says more.",
+    )
 }
 
 /// When the worker last failed, if that is worth a word.
@@ -267,6 +281,12 @@ mod tests {
         status.worker.as_mut().unwrap().at = UtcMillis(NOW.0 - 31_000);
         let report = Report::of(&status, USED, NOW);
         assert!(!report.connected && report.line == "off");
+    }
+
+    #[test]
+    fn a_full_disk_is_said_and_no_other() {
+        assert!(disk_in_words(1 << 20).unwrap().contains("disk is full"));
+        assert_eq!(disk_in_words(1 << 30), None);
     }
 
     #[test]
