@@ -150,6 +150,27 @@ fn a_sale_is_saved_once_however_often_enter_is_pressed_and_what_is_typed_meanwhi
 }
 
 #[test]
+fn what_is_typed_while_an_edit_is_saved_does_nothing_in_the_table() {
+    let mut counter = counter();
+    counter.keys("e Tab");
+    counter.type_text("7");
+    counter.prompt = false;
+    counter.keys("Ctrl+S");
+    counter.type_text("dy");
+    counter.prompt = true;
+    counter.answer();
+    assert!(
+        counter.model.layers.is_empty(),
+        "a letter for the form opened a question"
+    );
+    assert!(
+        counter.notice().ends_with("What was typed meanwhile was dropped."),
+        "{}",
+        counter.notice()
+    );
+}
+
+#[test]
 fn a_failed_save_keeps_the_form_and_its_draft() {
     let mut counter = counter();
     counter.keys("a");

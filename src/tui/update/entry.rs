@@ -344,11 +344,16 @@ impl Model {
     fn after_save(&mut self, place: usize, sale: &Sale) {
         let text = &self.settings.text;
         let (id, total) = (sale.id.to_string(), text.money(sale.content.total()));
-        let said = text.fill(Key::NoticeSaved, [("id", &id), ("total", &total)]);
+        let mut said = text.fill(Key::NoticeSaved, [("id", &id), ("total", &total)]);
+        let lost = text.word(Key::NoticeTypedLost);
         let Layer::Form(form) = self.layers.remove(place) else {
             return;
         };
         let was_new = form.purpose == Purpose::New;
+        if !was_new && !form.typed_ahead.is_empty() {
+            // It was meant for the form: in the table it would be keys that do anything.
+            said = [&said, lost].join(" ");
+        }
         if was_new {
             // The next sale can be typed at once.
             let mut next = Form::of(Purpose::New, &Draft::default());
@@ -363,8 +368,10 @@ impl Model {
         });
         self.ask_status();
         self.ask_log();
-        for input in form.typed_ahead {
-            self.replay(input);
+        if was_new {
+            for input in form.typed_ahead {
+                self.replay(input);
+            }
         }
         self.take_waiting_scan();
         self.notify(said);
