@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock;
 use crate::domain::read::KeptDraft;
 use crate::domain::sale::Sale;
-use crate::domain::trouble::DatabaseTrouble;
+use crate::domain::trouble::{DatabaseTrouble, with_causes};
 use crate::store::StoreError;
 use crate::store::branch::{BranchDb, ChangeError, Choice as StoreChoice};
 use crate::sync::service::{Nudge, STALE_MS};
@@ -254,13 +254,8 @@ const fn way_out(choice: Choice) -> StoreChoice {
 
 /// Why the database would not, for the screen; the error and what it came from, for the log file.
 fn sentence(text: &Text, error: &StoreError) -> String {
-    tracing::warn!(error = %chain(error), "the database would not do what the screen asked for");
+    tracing::warn!(error = %with_causes(error), "the database would not do what the screen asked for");
     text.database_trouble(error.trouble()).to_owned()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::domain::event::LinkTrouble;
 use crate::domain::ids::BranchCode;
+use crate::domain::trouble::with_causes;
 use crate::store::branch::{BranchDb, WorkerLock};
 use crate::store::{OpenError, StoreError};
 use crate::transport::amqp::BranchAmqp;
@@ -109,12 +110,6 @@ fn reach(settings: &Settings, branch: &BranchCode) -> Result<Reached, CommandErr
     // A look-up of the host's name can't be told to stop, and may take minutes.
     runtime.shutdown_background();
     Ok(asked.map_or_else(Reached::No, |receivers| Reached::Yes { receivers }))
-}
-
-/// An error and what it came from, as one sentence.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The database's files, and its folder, where this user may not write them.

@@ -1,4 +1,4 @@
-//! What can be wrong with this program's own database, as far as a person at a counter can do something about it. The error itself, with all that an engineer wants to know, stays in the
+//! How trouble is told: an error with what it came from; and what can be wrong with this program's own database, as far as a person at a counter can do something about it. The error itself, with all that an engineer wants to know, stays in the
 //! store and goes to the log file.
 
 /// Why the database would not do what it was asked for.
@@ -31,4 +31,11 @@ impl DatabaseTrouble {
         Self::Nonsense,
         Self::Other,
     ];
+}
+
+/// An error and what it came from, as one sentence.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -1,5 +1,6 @@
 //! What ends a session, and how it is said: once, not at every try.
 
+use crate::domain::trouble::with_causes;
 use crate::store::{OpenError, StoreError};
 use crate::transport::HqTrouble;
 
@@ -51,12 +52,6 @@ impl Said {
             tracing::info!("head office takes messages again");
         }
     }
-}
-
-/// An error and what caused it, as one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]
