@@ -6,6 +6,7 @@ DROP TABLE drafts;
 DROP TABLE events;
 DROP TABLE totals;
 DROP TABLE held;
+DROP TABLE recalls;
 DROP TABLE batch_exceptions;
 DROP TABLE batch_runs;
 DROP TABLE batches;

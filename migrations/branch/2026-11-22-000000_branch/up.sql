@@ -216,9 +216,10 @@ CREATE TABLE events (
     named BLOB
 ) STRICT;
 
--- What was being typed on each screen.
+-- What was being typed on each screen, and what waits there to be taken up again.
 CREATE TABLE drafts (
-    screen TEXT NOT NULL PRIMARY KEY,
+    screen TEXT NOT NULL,
+    no INTEGER NOT NULL,
     kept_at INTEGER NOT NULL,
     editing_id INTEGER,
     editing_revision INTEGER,
@@ -227,7 +228,8 @@ CREATE TABLE drafts (
     cost TEXT NOT NULL,
     tax TEXT NOT NULL,
     date TEXT NOT NULL,
-    region TEXT NOT NULL
+    region TEXT NOT NULL,
+    PRIMARY KEY (screen, no)
 ) STRICT;
 
 -- How far each imported file has been taken; written with the sales it became.
