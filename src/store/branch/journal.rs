@@ -87,7 +87,7 @@ impl Journal for BranchDb {
             };
             let lineage = ledger.standing.weigh(answer);
             if lineage == Lineage::HqForgot {
-                history::hq_forgot(conn, kept, ledger.no, now)?;
+                history::forget(conn, kept, ledger.no, history::Why::Restored, now)?;
             }
             ledgers::weighed(conn, &ledger)?;
             history::part(conn, kept, &ledger, lineage == Lineage::ThisIsACopy, &[], now)?;

@@ -33,8 +33,8 @@ pub enum Choice {
 /// How long a sale that was refused for its date waits before it is tried again, in milliseconds.
 const REFUSED_AGAIN_MS: i64 = 24 * 3_600_000;
 
-/// A transaction of a resend looks at so many ids, so that the till need not wait for it.
-const RESEND_IDS: i64 = 2_000;
+/// A transaction that has sales go again looks at so many ids, so that the till need not wait for it.
+pub(super) const IDS_AT_ONCE: i64 = 2_000;
 
 impl BranchDb {
     /// Has a sale that HQ refused wait once more, as it is. `false`: it is not one that HQ refused.
@@ -121,8 +121,8 @@ impl BranchDb {
         while first <= highest {
             let mut which = Condition::of(&filter);
             which.and_int("s.id >= ?", first);
-            which.and_int("s.id < ?", first + RESEND_IDS);
-            let is_last = first + RESEND_IDS > highest;
+            which.and_int("s.id < ?", first + IDS_AT_ONCE);
+            let is_last = first + IDS_AT_ONCE > highest;
             resent += self.write(|conn, kept| {
                 sql::<()>(format!(
                     "INSERT INTO temp.coming_back (id, last_acked) SELECT s.id, s.revision FROM sales s WHERE {}",
@@ -136,7 +136,7 @@ impl BranchDb {
                 }
                 Ok::<_, StoreError>(sales)
             })?;
-            first += RESEND_IDS;
+            first += IDS_AT_ONCE;
         }
         Ok(resent)
     }

@@ -16,12 +16,9 @@ use crate::protocol::journal::Recalled;
 use crate::protocol::lineage::Mark;
 use crate::store::StoreError;
 
-/// A transaction that takes sales back looks at so many ids, so that the till need not wait for it.
-const RECALLED_IDS: i64 = 2_000;
-
 /// Why sales that HQ acknowledged go again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+pub(super) enum Why {
     /// HQ was restored, and has forgotten some of them.
     Restored,
     /// Another store is HQ now.
@@ -44,16 +41,6 @@ impl Why {
     fn read(word: &str) -> Result<Self, StoreError> {
         values::value_of(&Self::WORDS, word)
     }
-}
-
-/// HQ has forgotten something of a ledger: everything that it acknowledged of it is to go again.
-pub(super) fn hq_forgot(
-    conn: &mut SqliteConnection,
-    kept: &mut Kept,
-    ledger_no: i64,
-    now: Now,
-) -> Result<(), StoreError> {
-    forget(conn, kept, ledger_no, Why::Restored, now)
 }
 
 /// Lets this database go its own way where it is a copy of another, or an earlier state of itself: new sales get a new ledger, and `moves`, whose keys HQ knows as other
@@ -101,7 +88,13 @@ pub(super) fn part(
 }
 
 /// Believes nothing any more of what HQ acknowledged of a ledger, or held against it. What is out may well be answered by the HQ that is there now.
-fn forget(conn: &mut SqliteConnection, kept: &mut Kept, ledger_no: i64, why: Why, now: Now) -> Result<(), StoreError> {
+pub(super) fn forget(
+    conn: &mut SqliteConnection,
+    kept: &mut Kept,
+    ledger_no: i64,
+    why: Why,
+    now: Now,
+) -> Result<(), StoreError> {
     let mut released = 0;
     for state in [SyncKind::Rejected, SyncKind::Conflict] {
         let mut which = retries::Which::all();
@@ -142,7 +135,7 @@ pub(super) fn recall(conn: &mut SqliteConnection, kept: &mut Kept, now: Now) -> 
         return Ok(Recalled { sales: 0, more: false });
     };
     let why = Why::read(&why)?;
-    let end = last.min(first + RECALLED_IDS - 1);
+    let end = last.min(first + retries::IDS_AT_ONCE - 1);
     let last_acked = if why == Why::Copied { "s.revision" } else { "0" };
     sql::<()>(format!(
         "INSERT INTO temp.coming_back (id, last_acked) SELECT s.id, {last_acked} FROM sales s WHERE s.id BETWEEN ? AND ? AND s.ledger_no = ?"
