@@ -10,6 +10,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::bulk::Key;
 use crate::domain::sale::{Sale, clean};
+use crate::store::statement::sql;
 use crate::store::{StoreError, dates};
 
 /// Keeps a content that came under a key and revision that has another one; once, however often it comes. Nobody has judged its texts, so they are cleaned.
@@ -55,15 +56,11 @@ fn settle_what_moved_before(conn: &mut SqliteConnection, key: Key<'_>, sale: &Sa
 }
 
 /// A conflict that is open.
-#[derive(QueryableByName)]
+#[derive(Queryable)]
 struct Open {
-    #[diesel(sql_type = Binary)]
     ledger: Vec<u8>,
-    #[diesel(sql_type = BigInt)]
     external_id: i64,
-    #[diesel(sql_type = BigInt)]
     revision: i64,
-    #[diesel(sql_type = BigInt)]
     created_at: i64,
 }
 
@@ -96,13 +93,14 @@ pub(super) fn settle(conn: &mut SqliteConnection, key: Key<'_>, sales: &[&Sale])
     let (Some(first), Some(last)) = (ids.clone().min(), ids.max()) else {
         return Ok(());
     };
-    let open: Vec<Open> = diesel::sql_query(
+    // Asked for every batch, so it stays prepared.
+    let open: Vec<Open> = sql::<(Binary, BigInt, BigInt, BigInt)>(
         "SELECT ledger, external_id, revision, created_at FROM sale_conflicts \
          WHERE branch = ? AND external_id BETWEEN ? AND ? AND settled_at IS NULL",
     )
-    .bind::<Text, _>(key.branch.as_str())
-    .bind::<BigInt, _>(first)
-    .bind::<BigInt, _>(last)
+    .text(key.branch.as_str())
+    .int(first)
+    .int(last)
     .load(conn)?;
     if open.is_empty() {
         return Ok(());
