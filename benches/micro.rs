@@ -63,6 +63,7 @@ fn batch(sales: Vec<Sale>) -> Batch {
         ledger: sales[0].ledger,
         id: BatchId::from_random(clock::random()),
         sales,
+        products: Vec::new(),
     }
 }
 
@@ -87,7 +88,7 @@ fn decode_a_batch(bencher: Bencher<'_, '_>) {
     let bytes = encode_uplink(&Uplink::Batch(batch(sales())), WRITES[0]).expect("the batch is within its limits");
     bencher
         .counter(ItemsCount::new(ROWS))
-        .bench_local(|| decode_uplink(black_box(&bytes)));
+        .bench_local(|| decode_uplink(black_box(&bytes), &mut |_, _| None));
 }
 
 #[divan::bench]

@@ -4,6 +4,7 @@
 //! a counter.
 
 pub mod backoff;
+pub mod dictionary;
 pub mod identity;
 pub mod journal;
 pub mod lineage;

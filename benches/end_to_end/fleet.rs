@@ -1,9 +1,11 @@
 //! Many branches at once: what waits in the broker when head office opens in the morning.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use branchline::domain::ids::{BatchId, BranchCode, LedgerId};
 use branchline::domain::sale::Sale;
+use branchline::protocol::dictionary::Product;
 use branchline::protocol::message::{Batch, Uplink};
 use branchline::wire::{WRITES, encode_uplink, topology};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -123,11 +125,27 @@ async fn publish(bench: &Bench, vhost: &Vhost, day: usize, branches: usize, each
     channel.wait_for_confirms().await.expect("the broker has them");
 }
 
+/// The products of sales, as a branch numbers those of its first batch.
+fn numbered(sales: &[Sale]) -> Vec<Product> {
+    let mut seen = HashSet::new();
+    let names = sales
+        .iter()
+        .map(|sale| &sale.content.product)
+        .filter(|name| seen.insert(*name));
+    let product = |(no, name): (u16, &String)| Product {
+        no,
+        name: name.clone(),
+        told: true,
+    };
+    (1..).zip(names).map(product).collect()
+}
+
 async fn send(channel: &Channel, branch: &BranchCode, id: BatchId, ledger: LedgerId, sales: Vec<Sale>) {
     let batch = Uplink::Batch(Batch {
         branch: branch.clone(),
         ledger,
         id,
+        products: numbered(&sales),
         sales,
     });
     let body = encode_uplink(&batch, WRITES[0]).expect("the batch is within its limits");

@@ -93,6 +93,7 @@ pub(crate) fn in_bulk(hq: &mut HqDb, code: &BranchCode, sales: &[Sale]) -> Durat
             ledger: sales[0].ledger,
             id: BatchId::from_random(clock::random()),
             sales: sales.to_vec(),
+            products: Vec::new(),
         }),
     };
     let group: Vec<Incoming> = sales.chunks(BATCH_ROWS).map(incoming).collect();

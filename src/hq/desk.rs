@@ -8,7 +8,7 @@ use crate::domain::sale::clean;
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::{Login, Policy};
 use crate::protocol::message::{Downlink, Outcome, Uplink};
-use crate::store::hq::{HqDb, Incoming, MessageDigest, Suspect};
+use crate::store::hq::{HqDb, HqNames, Incoming, MessageDigest, Suspect};
 use crate::transport::{Delivery, Reply};
 use crate::wire::{READS, encode_downlink};
 
@@ -25,6 +25,7 @@ const COMMIT_ROWS: usize = 32_000;
 const PROBE_BYTES: u32 = 4 << 20;
 
 pub(super) struct Desk {
+    names: HqNames,
     db: HqDb,
     trial: bool,
     built: UtcMillis,
@@ -36,6 +37,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn at(db: HqDb, options: Options) -> Self {
         Self {
+            names: HqNames::at(db.path().to_owned()),
             db,
             trial: options.trial,
             built: options.built,
@@ -64,7 +66,7 @@ impl Desk {
     pub(super) fn take(&mut self, group: &[Delivery], now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
         self.check_clock(now)?;
         let replies = self.take_all(group, now);
-        self.doubtful |= matches!(replies, Err(Trouble::Database(_)));
+        self.doubtful |= matches!(replies, Err(Trouble::Database(_) | Trouble::Reopen(_)));
         replies
     }
 
@@ -78,7 +80,7 @@ impl Desk {
                 replies.extend(self.take_alone(delivery, now)?);
                 continue;
             }
-            let heard = Heard::of(delivery);
+            let heard = Heard::of(delivery, &mut self.names)?;
             rows += heard.rows();
             together.push(heard);
             if rows >= COMMIT_ROWS {
@@ -95,7 +97,7 @@ impl Desk {
         let digest = MessageDigest::of(&delivery.routing_key, delivery.user_id.as_deref(), &delivery.body);
         let unfinished = self.db.try_begins(digest, now)?;
         let heard = if unfinished < MAX_TRIES {
-            Heard::of(delivery)
+            Heard::of(delivery, &mut self.names)?
         } else {
             Heard::poison(delivery, unfinished)
         };

@@ -1,9 +1,11 @@
 //! What a delivery is: pure decisions about bytes and who may have sent them.
 
 use crate::domain::ids::{BatchId, BranchCode, Nonce};
+use crate::protocol::dictionary::ProductNo;
 use crate::protocol::identity::{self, Claims, Login, Mismatch, Policy};
 use crate::protocol::message::{Outcome, Uplink};
-use crate::store::hq::{Incoming, Question, Suspect, UnreadMessage};
+use crate::store::OpenError;
+use crate::store::hq::{HqNames, Incoming, Question, Suspect, UnreadMessage};
 use crate::transport::{DeadLetter, Delivery};
 use crate::wire::{Envelope, Flaw, Unread, UplinkKind, decode_uplink, read_envelope, topology};
 
@@ -32,14 +34,28 @@ enum Read {
 }
 
 impl<'a> Heard<'a> {
-    /// Reads a delivery.
-    pub(super) fn of(delivery: &'a Delivery) -> Self {
-        let read = if delivery.dead_letter.is_some() {
-            Read::DeadLetter
-        } else {
-            Read::Bytes(decode_uplink(&delivery.body))
+    /// Reads a delivery; `names` has the product names that it may lean on.
+    ///
+    /// # Errors
+    /// When the names can't be read.
+    pub(super) fn of(delivery: &'a Delivery, names: &mut HqNames) -> Result<Self, OpenError> {
+        if delivery.dead_letter.is_some() {
+            let read = Read::DeadLetter;
+            return Ok(Self { delivery, read });
+        }
+        let mut failed = None;
+        let mut held = |envelope: &Envelope, numbers: &[ProductNo]| {
+            let found = names.of(&envelope.branch, envelope.ledger, numbers);
+            found.unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
         };
-        Self { delivery, read }
+        let read = Read::Bytes(decode_uplink(&delivery.body, &mut held));
+        match failed {
+            None => Ok(Self { delivery, read }),
+            Some(error) => Err(error),
+        }
     }
 
     /// Reads the envelope of a delivery alone, because the handling of the whole never ended in so many tries.
@@ -55,7 +71,9 @@ impl<'a> Heard<'a> {
     pub(super) const fn branch(&self) -> Option<&BranchCode> {
         match &self.read {
             Read::Bytes(Ok(message)) => Some(spoken_by(message)),
-            Read::Bytes(Err(Unread::Body { envelope, .. } | Unread::TooNew { envelope }))
+            Read::Bytes(Err(
+                Unread::Body { envelope, .. } | Unread::UnknownProducts { envelope } | Unread::TooNew { envelope },
+            ))
             | Read::Poison {
                 envelope: Ok(envelope), ..
             } => Some(&envelope.branch),
@@ -92,6 +110,8 @@ fn judge_unread(delivery: &Delivery, unread: &Unread, policy: Policy) -> Incomin
     match unread {
         Unread::NotOurs(_) => Incoming::Refused(suspect(delivery, reason)),
         Unread::Body { envelope, .. } => tell(delivery, envelope, Outcome::Unreadable, Some(reason), policy),
+        // The branch sends the same sales again, with all names.
+        Unread::UnknownProducts { envelope } => tell(delivery, envelope, Outcome::UnknownProducts, None, policy),
         // It will be read once HQ is upgraded: the branch has it, and waits.
         Unread::TooNew { envelope } => tell(delivery, envelope, Outcome::TooNew, None, policy),
     }

@@ -2,8 +2,9 @@
 
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::Policy;
-use crate::store::StoreError;
-use crate::store::hq::{HqDb, Incoming};
+use crate::protocol::message::Outcome;
+use crate::store::hq::{HqDb, HqNames, Incoming, Question};
+use crate::store::{OpenError, StoreError};
 use crate::transport::Delivery;
 
 use super::intake::Heard;
@@ -25,6 +26,9 @@ pub enum ReplayError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database could not be opened to read the product names that it holds.
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
 
 /// Takes a message of the quarantine if it can be taken now (HQ was upgraded, or started with `--trial`), and removes it there. The branch learns of it when it
@@ -43,7 +47,7 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
         dead_letter: None,
         body: suspect.bytes,
     };
-    let heard = Heard::of(&delivery);
+    let heard = Heard::of(&delivery, &mut HqNames::at(db.path().to_owned()))?;
     let branches: Vec<_> = heard.branch().into_iter().collect();
     let had_own_login = !db.with_own_login(&branches)?.is_empty();
     match heard.judge(Policy { trial, had_own_login }) {
@@ -54,9 +58,13 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
         }
         Incoming::Unread(unread) => Err(ReplayError::StillRefused {
             id,
-            reason: unread
-                .suspect
-                .map_or_else(|| "it is newer than this program".to_owned(), |suspect| suspect.reason),
+            reason: match (unread.suspect, unread.question) {
+                (Some(suspect), _) => suspect.reason,
+                (None, Question::Batch(_, Outcome::UnknownProducts)) => {
+                    "it leans on product names that head office does not hold".to_owned()
+                }
+                (None, _) => "it is newer than this program".to_owned(),
+            },
         }),
         Incoming::Refused(suspect) => Err(ReplayError::StillRefused {
             id,

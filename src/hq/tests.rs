@@ -116,6 +116,7 @@ fn batch(id: u128, ids: std::ops::RangeInclusive<i64>) -> Uplink {
         ledger: LEDGER,
         id: BatchId::from_random(id),
         sales: ids.map(sale).collect(),
+        products: Vec::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! Each method is one transaction: when it has returned `Ok`, what it did survives a power cut.
 
 use super::Now;
+use super::dictionary::Fingerprint;
 use super::lineage::Lineage;
 use super::message::{Answer, Batch, Hello, Receipt};
 use crate::domain::event::{LogEvent, Sales};
@@ -25,7 +26,8 @@ pub trait Journal {
     /// fill in.
     fn hello(&mut self, nonce: Nonce, now: Now) -> Result<Hello, Self::Error>;
 
-    /// Makes a batch of at most `max_rows` pending sales, oldest business day first, all of one ledger, and commits it with its rows. `None`: nothing is pending.
+    /// Makes a batch of at most `max_rows` pending sales, oldest business day first, all of one ledger, and commits it with its rows. It tells all names of its
+    /// products. `None`: nothing is pending.
     fn form_batch(&mut self, id: BatchId, max_rows: u32, now: Now) -> Result<Option<Formed>, Self::Error>;
 
     /// Ends the lease of a batch that `broker` has confirmed: its sales are pending again, but the batch stays out, waiting for a sign of HQ.
@@ -116,4 +118,6 @@ pub struct Weighed {
     pub ledger: LedgerId,
     /// Whether HQ should be asked again soon if it still has all that it acknowledged.
     pub in_doubt: bool,
+    /// The fingerprint of this branch's product names under the numbers that the answer says HQ holds.
+    pub names: Fingerprint,
 }

@@ -169,6 +169,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{Nonce, Revision, SaleId, StoreId};
     use crate::domain::time::UtcMillis;
+    use crate::protocol::dictionary::Holding;
     use crate::protocol::message::{HqStamp, Taken};
 
     fn stamp() -> HqStamp {
@@ -209,6 +210,7 @@ mod tests {
             mark,
             asked: asked.to_vec(),
             remembers,
+            holding: Holding::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a branch and HQ say to each other. How it looks as bytes is in [`crate::wire`].
 
+use super::dictionary::{Holding, Product};
 use super::lineage::Mark;
 use crate::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, Revision, Run, SaleId, StoreId};
 use crate::domain::money::MoneySum;
@@ -58,6 +59,8 @@ pub struct Batch {
     pub id: BatchId,
     /// The rows, each at the revision that it had when the batch was made.
     pub sales: Vec<Sale>,
+    /// The numbers of their products, each once and in the order in which they first appear; those that have none are not here.
+    pub products: Vec<Product>,
 }
 
 /// HQ to branch.
@@ -110,6 +113,8 @@ pub struct Answer {
     pub asked: Vec<Mark>,
     /// Whether HQ remembers them all: then its own mark vouches for them.
     pub remembers: bool,
+    /// Which names of the ledger's products HQ holds.
+    pub holding: Holding,
 }
 
 /// HQ's answer to one batch.
@@ -136,6 +141,8 @@ pub enum Outcome {
     Unreadable,
     /// The body's version is newer than HQ; nothing of it is stored.
     TooNew,
+    /// The body leans on product names that HQ does not hold, or holds otherwise; nothing of it is stored.
+    UnknownProducts,
 }
 
 /// What became of the rows of a batch that HQ could read. Each row is in one of the three.

@@ -377,6 +377,10 @@ impl Uplink {
                     .position(|flight| flight.outline.id == receipt.batch);
                 let order = at.map_or(0, |at| self.flights.remove(at).order);
                 self.hello.heard(now.tick, &self.limits);
+                if receipt.outcome == Outcome::UnknownProducts {
+                    // Most likely HQ was restored: what else it has lost is best known soon.
+                    self.hello.ask(now.tick);
+                }
                 self.overtake(order, out);
                 out.push(Action::Settle(receipt));
             }

@@ -11,6 +11,7 @@ mod commit;
 mod conflicts;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod names;
 mod open;
 mod overview;
 mod quarantine;
@@ -34,6 +35,7 @@ use crate::protocol::identity::Login;
 use crate::protocol::message::{Outcome, Uplink};
 use schema::{branches, hq};
 
+pub use names::HqNames;
 pub use overview::{BranchOverview, Overview};
 pub use quarantine::{Quarantined, Suspect};
 pub use tries::MessageDigest;
@@ -44,6 +46,7 @@ pub struct HqDb {
     path: PathBuf,
     store: StoreId,
     replaces: Vec<StoreId>,
+    names: names::Cache,
 }
 
 /// One delivery, as far as it could be understood.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use crate::domain::read::LineState;
 use crate::domain::time::Tick;
 use crate::protocol::Now;
+use crate::protocol::dictionary::Lexicon;
 use crate::protocol::journal::Journal;
 use crate::protocol::message::{Batch, Hello, Uplink as Message, Version};
 use crate::protocol::uplink::{Action, Event, Limits, Uplink};
@@ -37,6 +38,8 @@ pub struct Worker<J> {
     broker: String,
     /// The batch that was made and is not yet published.
     formed: Option<Batch>,
+    /// The product names that HQ holds.
+    lexicon: Lexicon,
     /// There may be sales to take back.
     recalls: bool,
     /// What this program writes, oldest first; hellos go in the oldest, which any HQ reads.
@@ -56,6 +59,7 @@ impl<J: Journal> Worker<J> {
             journal,
             broker,
             formed: None,
+            lexicon: Lexicon::default(),
             recalls: true,
             writes,
         };
@@ -135,7 +139,10 @@ impl<J: Journal> Worker<J> {
     ) -> Result<(), J::Error> {
         let journal = &mut self.journal;
         match action {
-            Action::Connect => orders.push(Order::Open),
+            Action::Connect => {
+                self.lexicon.begin();
+                orders.push(Order::Open);
+            }
             Action::Disconnect => orders.push(Order::Close),
             Action::SayHello { nonce, expires_ms } => {
                 let hello = journal.hello(nonce, now)?;
@@ -160,20 +167,30 @@ impl<J: Journal> Worker<J> {
             }
             Action::Publish { id, version } => {
                 let batch = self.formed.take().filter(|batch| batch.id == id);
-                let batch = batch.expect("the machine publishes the batch that was just made");
+                let mut batch = batch.expect("the machine publishes the batch that was just made");
+                self.lexicon.lean(&mut batch);
                 orders.push(Order::Publish {
                     message: Message::Batch(batch),
                     version,
                     expires_ms: None,
                 });
             }
-            Action::Park(batch) => journal.park(batch, &self.broker, now)?,
-            Action::Dissolve(batch) => journal.dissolve(batch, now)?,
+            Action::Park(batch) => {
+                self.lexicon.gave_up(batch);
+                journal.park(batch, &self.broker, now)?;
+            }
+            Action::Dissolve(batch) => {
+                self.lexicon.gave_up(batch);
+                journal.dissolve(batch, now)?;
+            }
             Action::Settle(receipt) => {
+                self.lexicon.settled(&receipt);
                 events.push_back(Event::Settled(journal.settle(&receipt, now)?));
             }
             Action::Weigh(answer) => {
-                events.push_back(Event::Weighed(journal.weigh(&answer, now)?));
+                let weighed = journal.weigh(&answer, now)?;
+                self.lexicon.answered(&answer, weighed.names);
+                events.push_back(Event::Weighed(weighed));
                 self.recalls = true;
             }
             Action::AdoptStore(store) => {

@@ -23,7 +23,10 @@ mod seal;
 mod tests;
 pub mod v1;
 
+use std::sync::Arc;
+
 use crate::domain::ids::{BatchId, LedgerId, Nonce};
+use crate::protocol::dictionary::ProductNo;
 use crate::protocol::message::{Downlink, MAX_BATCH_ROWS, Uplink, Version};
 
 use super::envelope::{Envelope, Head, Kind, UplinkKind, read_ledger};
@@ -101,6 +104,9 @@ pub enum Flaw {
     /// A text is too long.
     #[error("it has a text that is too long")]
     Text,
+    /// It leans on product names that are not at hand, or not as it means them.
+    #[error("it leans on product names that head office does not hold")]
+    Products,
 }
 
 /// Why a message could not be written.
@@ -144,6 +150,12 @@ pub enum Unread {
         envelope: Envelope,
         /// What is wrong with the body.
         reason: Flaw,
+    },
+    /// The body leans on product names that this HQ does not hold, or holds otherwise.
+    #[error("the message from {branch} leans on product names that head office does not hold", branch = .envelope.branch)]
+    UnknownProducts {
+        /// The envelope.
+        envelope: Envelope,
     },
     /// The body's version is newer than this program.
     #[error("the message from {branch} is of version {version}, which is newer than this program", branch = .envelope.branch, version = .envelope.version)]
@@ -192,11 +204,14 @@ pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Flaw> {
     Envelope::read(bytes).map(|(envelope, _)| envelope)
 }
 
-/// Reads a message from a branch.
+/// The names that HQ holds for the branch and ledger of an envelope under these numbers, in their order; `None` if it does not hold them all.
+pub type Names<'a> = dyn FnMut(&Envelope, &[ProductNo]) -> Option<Vec<Arc<str>>> + 'a;
+
+/// Reads a message from a branch. `names` is asked at most once, for the product names that a batch leans on.
 ///
 /// # Errors
 /// Says how far it could be read, and what is wrong.
-pub fn decode_uplink(bytes: &[u8]) -> Result<Uplink, Unread> {
+pub fn decode_uplink(bytes: &[u8], names: &mut Names<'_>) -> Result<Uplink, Unread> {
     let (envelope, sealed) = Envelope::read(bytes).map_err(Unread::NotOurs)?;
     if !READS.contains(&envelope.version) {
         return Err(if envelope.version > v1::VERSION {
@@ -208,9 +223,12 @@ pub fn decode_uplink(bytes: &[u8]) -> Result<Uplink, Unread> {
     }
     let body = seal::open(bytes, sealed).and_then(|sections| match envelope.kind {
         UplinkKind::Hello => v1::read_hello(&envelope, &sections).map(Uplink::Hello),
-        UplinkKind::Batch => v1::read_batch(&envelope, &sections).map(Uplink::Batch),
+        UplinkKind::Batch => v1::read_batch(&envelope, &sections, names).map(Uplink::Batch),
     });
-    body.map_err(|reason| Unread::Body { envelope, reason })
+    body.map_err(|reason| match reason {
+        Flaw::Products => Unread::UnknownProducts { envelope },
+        reason => Unread::Body { envelope, reason },
+    })
 }
 
 /// Writes a message from HQ, in the oldest version, which every branch reads.

@@ -64,7 +64,14 @@ const LIVES_IN: &[(&str, &[&str])] = &[
     ("rust_decimal", &["domain/money"]),
     (
         "blake3",
-        &["domain/sale", "protocol/lineage", "commands", "wire", "store"],
+        &[
+            "domain/sale",
+            "protocol/dictionary",
+            "protocol/lineage",
+            "commands",
+            "wire",
+            "store",
+        ],
     ),
 ];
 

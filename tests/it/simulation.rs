@@ -9,12 +9,12 @@ mod world;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use branchline::domain::ids::BranchCode;
+use branchline::domain::ids::{BatchId, BranchCode};
 use branchline::domain::time::UtcMillis;
 use branchline::protocol::identity::Login;
 use branchline::protocol::message::{Outcome, Uplink};
-use branchline::store::hq::{HqDb, Incoming, Question, UnreadMessage};
-use branchline::wire;
+use branchline::store::hq::{HqDb, HqNames, Incoming, Question, UnreadMessage};
+use branchline::wire::{self, Envelope, Unread};
 use world::{Fault, POISON, World};
 
 /// How many seeds `make test` runs; `make simulate SEEDS=…` asks for more.
@@ -24,6 +24,10 @@ const STEPS: usize = 400;
 
 /// Seeds that run each time whichever the first one is; between them they meet a good part of the faults. One that finds a mistake gets its place here.
 const NAMED: [u64; 6] = [1_001, 1_002, 1_003, 1_004, 1_005, 1_006];
+
+/// How many batches leant on product names that HQ held, and how many on names that it had lost.
+static LEANT: AtomicU64 = AtomicU64::new(0);
+static LEANT_IN_VAIN: AtomicU64 = AtomicU64::new(0);
 
 /// Runs one seed; returns what befell it.
 fn run(seed: u64) -> Result<BTreeSet<Fault>, String> {
@@ -81,6 +85,11 @@ fn many_seeds() {
     let befell = prove(first..first + seeds);
     if seeds >= SEEDS {
         assert_eq!(befell, BTreeSet::from(Fault::ALL), "some faults never happen");
+        let leant = [&LEANT, &LEANT_IN_VAIN].map(|count| count.load(Ordering::Relaxed));
+        assert!(
+            leant.iter().all(|count| *count > 0),
+            "batches that lean on names HQ holds, and lost: {leant:?}"
+        );
     }
 }
 
@@ -93,22 +102,44 @@ fn one_seed() {
 
 /// HQ's part: reads what the broker hands out, applies it in one transaction, and seals the answers.
 fn hq_group(db: &mut HqDb, now: UtcMillis, group: &[(BranchCode, Vec<u8>)]) -> Vec<(BranchCode, Vec<u8>)> {
-    let read = |(_, bytes): &(BranchCode, Vec<u8>)| {
+    let mut names = HqNames::at(db.path().to_owned());
+    let mut held = |envelope: &Envelope, numbers: &[u16]| {
+        let found = names.of(&envelope.branch, envelope.ledger, numbers);
+        found.expect("HQ's database can be read")
+    };
+    let mut read = |(_, bytes): &(BranchCode, Vec<u8>)| {
         let login = Login::Own;
-        match wire::decode_uplink(bytes).expect("HQ reads all that a branch writes") {
-            Uplink::Batch(batch) if batch.sales.iter().any(|sale| sale.content.product == POISON) => {
-                Incoming::Unread(UnreadMessage {
-                    login,
-                    branch: batch.branch,
-                    ledger: batch.ledger,
-                    question: Question::Batch(batch.id, Outcome::Unreadable),
-                    suspect: None,
-                })
+        let unread = |branch, ledger, question| {
+            Incoming::Unread(UnreadMessage {
+                login,
+                branch,
+                ledger,
+                question,
+                suspect: None,
+            })
+        };
+        match wire::decode_uplink(bytes, &mut held) {
+            Ok(Uplink::Batch(batch)) if batch.sales.iter().any(|sale| sale.content.product == POISON) => unread(
+                batch.branch,
+                batch.ledger,
+                Question::Batch(batch.id, Outcome::Unreadable),
+            ),
+            Ok(message) => {
+                if let Uplink::Batch(batch) = &message {
+                    let leans = batch.products.iter().any(|product| !product.told);
+                    LEANT.fetch_add(u64::from(leans), Ordering::Relaxed);
+                }
+                Incoming::Message { login, message }
             }
-            message => Incoming::Message { login, message },
+            Err(Unread::UnknownProducts { envelope }) => {
+                LEANT_IN_VAIN.fetch_add(1, Ordering::Relaxed);
+                let question = Question::Batch(BatchId::from_bytes(envelope.id), Outcome::UnknownProducts);
+                unread(envelope.branch, envelope.ledger, question)
+            }
+            Err(error) => panic!("HQ can't read what a branch has written: {error}"),
         }
     };
-    let incoming: Vec<_> = group.iter().map(read).collect();
+    let incoming: Vec<_> = group.iter().map(&mut read).collect();
     let answers = db
         .commit_group(now, &wire::READS, &incoming)
         .expect("HQ's database works");

@@ -13,9 +13,9 @@ use branchline::protocol::identity::Login;
 use branchline::protocol::message::{Outcome, Version};
 use branchline::protocol::uplink::{Event, Limits};
 use branchline::store::branch::BranchDb;
-use branchline::store::hq::{HqDb, Incoming, Question, UnreadMessage};
+use branchline::store::hq::{HqDb, HqNames, Incoming, Question, UnreadMessage};
 use branchline::sync::worker::{Order, Worker};
-use branchline::wire::{self, Unread, UplinkKind};
+use branchline::wire::{self, Envelope, Unread, UplinkKind};
 use tempfile::TempDir;
 
 /// Where a message tells the version of its body.
@@ -104,7 +104,10 @@ impl Pair {
             bytes[VERSION_AT] = wire::READS[0];
         }
         let login = Login::Own;
-        match wire::decode_uplink(&bytes) {
+        let mut names = HqNames::at(self.hq.path().to_owned());
+        let mut held =
+            |envelope: &Envelope, numbers: &[u16]| names.of(&envelope.branch, envelope.ledger, numbers).unwrap();
+        match wire::decode_uplink(&bytes, &mut held) {
             Ok(message) => {
                 let name = match &message {
                     branchline::protocol::message::Uplink::Hello(hello) => *hello.nonce.as_bytes(),

@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::event::Sales;
 use crate::domain::ids::{LedgerId, SaleId};
 use crate::domain::time::UtcMillis;
+use crate::protocol::dictionary::Holding;
 use crate::protocol::lineage::{Lineage, Mark};
 use crate::protocol::message::Taken;
 
@@ -105,6 +106,7 @@ impl Bench {
                         lineage: Lineage::Same,
                         ledger: answer.ledger,
                         in_doubt: self.in_doubt,
+                        names: answer.holding.fingerprint,
                     })),
                     Action::Connect => self.connecting = true,
                     Action::Disconnect | Action::Park(_) | Action::AdoptStore(_) | Action::RetryRefusals => {}
@@ -171,6 +173,7 @@ impl Bench {
             mark: Mark::default(),
             asked: Vec::new(),
             remembers: true,
+            holding: Holding::default(),
         })));
     }
 
@@ -183,6 +186,21 @@ impl Bench {
             outcome: Outcome::Taken(Taken::default()),
         })));
     }
+}
+
+#[test]
+fn an_hq_that_has_lost_product_names_is_asked_at_once_what_else_it_lost() {
+    let mut bench = Bench::up();
+    bench.answer(bench.hellos[0]);
+    bench.sell();
+    bench.feed(Event::Heard(Downlink::Receipt(Receipt {
+        hq: Bench::stamp(HQ),
+        batch: bench.published[0],
+        mark: Mark::default(),
+        newly_applied: 0,
+        outcome: Outcome::UnknownProducts,
+    })));
+    assert_eq!(bench.hellos.len(), 2);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The names that sales are made of, each kept once: products with what one cost the last time, and regions.
 
+use std::collections::{BTreeSet, HashMap};
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
@@ -7,6 +9,7 @@ use super::statement::{Value, sql};
 use super::{BranchDb, values};
 use crate::domain::money::Money;
 use crate::domain::read::KnownProduct;
+use crate::protocol::dictionary::{Fingerprint, ProductNo, Span, fingerprint};
 use crate::store::StoreError;
 
 impl BranchDb {
@@ -90,6 +93,35 @@ pub(super) fn products(conn: &mut SqliteConnection, named: &[Named<'_>]) -> Resu
         numbers.extend(statement.values(values).load::<(String, i64)>(conn)?);
     }
     Ok(numbers)
+}
+
+/// The names of products that have these numbers.
+pub(super) fn product_names(
+    conn: &mut SqliteConnection,
+    numbers: &BTreeSet<i64>,
+) -> Result<HashMap<i64, String>, StoreError> {
+    let list = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    let names: Vec<(i64, String)> =
+        sql::<(BigInt, Text)>("SELECT no, name FROM products WHERE no IN (SELECT value FROM json_each(?))")
+            .text(&format!("[{list}]"))
+            .load(conn)?;
+    Ok(names.into_iter().collect())
+}
+
+/// The fingerprint of the names that products have here under the numbers of these spans.
+pub(super) fn fingerprint_of(conn: &mut SqliteConnection, spans: &[Span]) -> Result<Fingerprint, StoreError> {
+    let mut names: Vec<(i64, String)> = Vec::new();
+    for span in spans {
+        let some: Vec<(i64, String)> =
+            sql::<(BigInt, Text)>("SELECT no, name FROM products WHERE no BETWEEN ? AND ? ORDER BY no")
+                .int(span.first.into())
+                .int(span.last.into())
+                .load(conn)?;
+        names.extend(some);
+    }
+    Ok(fingerprint(names.iter().filter_map(|(no, name)| {
+        Some((ProductNo::try_from(*no).ok()?, name.as_str()))
+    })))
 }
 
 /// The number of a region, which is noted if it is new.

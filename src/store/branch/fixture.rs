@@ -86,7 +86,7 @@ pub(super) fn receipt(formed: &Formed, applied_before: u64, outcome: Outcome) ->
 pub(super) fn receipt_after(formed: &Formed, before: Mark, outcome: Outcome) -> Receipt {
     let stored = match &outcome {
         Outcome::Taken(taken) => taken.stored.as_slice(),
-        Outcome::Unreadable | Outcome::TooNew => &[],
+        Outcome::Unreadable | Outcome::TooNew | Outcome::UnknownProducts => &[],
     };
     let newly_applied = stored.iter().map(|run| u64::from(run.count)).sum();
     Receipt {

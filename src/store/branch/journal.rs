@@ -12,11 +12,12 @@ mod settle;
 
 use super::kept::Kept;
 use super::schema::branch;
-use super::{BranchDb, ledgers, retries, values};
+use super::{BranchDb, dictionary, ledgers, retries, values};
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{BatchId, Nonce, StoreId};
 use crate::domain::money::MoneySum;
 use crate::protocol::Now;
+use crate::protocol::dictionary::Fingerprint;
 use crate::protocol::journal::{Formed, Journal, Recalled, Resumed, Settled, Weighed};
 use crate::protocol::lineage::Lineage;
 use crate::protocol::message::{Answer, Hello, HqStamp, Receipt};
@@ -83,6 +84,7 @@ impl Journal for BranchDb {
                     lineage: Lineage::Same,
                     ledger: current,
                     in_doubt: false,
+                    names: Fingerprint::default(),
                 });
             };
             let lineage = ledger.standing.weigh(answer);
@@ -95,6 +97,7 @@ impl Journal for BranchDb {
                 lineage,
                 ledger: ledgers::current(conn)?.id,
                 in_doubt: ledger.standing.in_doubt(),
+                names: dictionary::fingerprint_of(conn, &answer.holding.spans)?,
             })
         })
     }

@@ -12,12 +12,13 @@ use super::books::Books;
 use super::bulk::{self, Key};
 use super::schema::hq;
 use super::{
-    HqDb, Incoming, Question, UnreadMessage, blames_rows, conflicts, quarantine, replayed, sales, transaction,
+    HqDb, Incoming, Question, UnreadMessage, blames_rows, conflicts, names, quarantine, replayed, sales, transaction,
 };
 use crate::domain::ids::{Revision, Run, SaleId, StoreId};
 use crate::domain::sale::{Sale, clean, is_clean};
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
+use crate::protocol::dictionary::Holding;
 use crate::protocol::identity::Login;
 use crate::protocol::message::{Answer, Batch, Downlink, HqStamp, Outcome, Receipt, Taken, Uplink, Version};
 use crate::protocol::verdict::{self, Verdict};
@@ -64,9 +65,11 @@ impl HqDb {
         group: &[Incoming],
     ) -> Result<Vec<Option<Downlink>>, StoreError> {
         let moment = self.moment(now, reads, Ear::Open);
-        match commit(&mut self.conn, &moment, group, Care::Together) {
+        match commit(&mut self.conn, &mut self.names, &moment, group, Care::Together) {
             Err(error) if blames_rows(&error) => {
-                let answers = group.iter().map(|one| commit_alone(&mut self.conn, &moment, one));
+                let answers = group
+                    .iter()
+                    .map(|one| commit_alone(&mut self.conn, &mut self.names, &moment, one));
                 answers.collect()
             }
             taken => taken,
@@ -80,7 +83,7 @@ impl HqDb {
     /// When the database fails; then nothing of it was taken.
     pub fn commit_kept(&mut self, now: UtcMillis, message: &Incoming) -> Result<(), StoreError> {
         let moment = self.moment(now, &[], Ear::Closed);
-        commit_alone(&mut self.conn, &moment, message).map(|_| ())
+        commit_alone(&mut self.conn, &mut self.names, &moment, message).map(|_| ())
     }
 
     fn moment<'a>(&self, now: UtcMillis, reads: &'a [Version], ear: Ear) -> Moment<'a> {
@@ -96,12 +99,13 @@ impl HqDb {
 
 fn commit_alone(
     conn: &mut SqliteConnection,
+    names: &mut names::Cache,
     moment: &Moment<'_>,
     one: &Incoming,
 ) -> Result<Option<Downlink>, StoreError> {
     let alone = std::slice::from_ref(one);
-    let answers = match commit(conn, moment, alone, Care::Together) {
-        Err(error) if blames_rows(&error) => commit(conn, moment, alone, Care::RowByRow),
+    let answers = match commit(conn, names, moment, alone, Care::Together) {
+        Err(error) if blames_rows(&error) => commit(conn, names, moment, alone, Care::RowByRow),
         taken => taken,
     };
     answers.map(|mut answers| answers.pop().flatten())
@@ -109,15 +113,18 @@ fn commit_alone(
 
 fn commit(
     conn: &mut SqliteConnection,
+    names: &mut names::Cache,
     moment: &Moment<'_>,
     group: &[Incoming],
     care: Care,
 ) -> Result<Vec<Option<Downlink>>, StoreError> {
-    transaction::immediate(conn, |conn| {
+    let taken = transaction::immediate(conn, |conn| {
         let mut books = Books::default();
         let mut answers = Vec::with_capacity(group.len());
         for incoming in group {
-            answers.push(take(conn, &mut books, moment, incoming, care)?);
+            let mut answer = take(conn, &mut books, moment, incoming, care)?;
+            names.attend(conn, incoming, answer.as_mut())?;
+            answers.push(answer);
         }
         books.close(conn, moment.now)?;
         diesel::update(hq::table)
@@ -125,7 +132,11 @@ fn commit(
             .set(hq::newest_received_at.eq(moment.now.0))
             .execute(conn)?;
         Ok(answers)
-    })
+    });
+    if taken.is_err() {
+        names.clear();
+    }
+    taken
 }
 
 fn take(
@@ -155,6 +166,7 @@ fn take(
                 mark,
                 asked: hello.marks.clone(),
                 remembers,
+                holding: Holding::default(),
             })))
         }
         Incoming::Message {
@@ -194,6 +206,7 @@ fn take_unread(
             mark,
             asked: Vec::new(),
             remembers: true,
+            holding: Holding::default(),
         }),
         Question::Batch(batch, outcome) => Downlink::Receipt(Receipt {
             hq,

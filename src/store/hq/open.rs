@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use super::schema::{hq, replaced_stores};
-use super::{HqDb, transaction};
+use super::{HqDb, names, transaction};
 use crate::domain::ids::StoreId;
 use crate::domain::time::UtcMillis;
 use crate::store::sqlite::{self, Access};
@@ -94,8 +94,14 @@ impl HqDb {
             replaces: replaced(&mut conn)?,
             conn,
             path: path.into(),
+            names: names::Cache::default(),
         })
     }
+}
+
+/// Opens head office's database for reading alone.
+pub(super) fn to_read(path: &Path) -> Result<SqliteConnection, OpenError> {
+    sqlite::connect_existing(path, Access::Read, MARKS)
 }
 
 /// Why a database could not be said to replace another.

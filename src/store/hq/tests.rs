@@ -2,6 +2,7 @@ mod failures;
 mod files;
 mod memory;
 mod messages;
+mod names;
 mod rows;
 
 use std::collections::HashMap;
@@ -74,6 +75,7 @@ fn batch_of(branch: BranchCode, sales: Vec<Sale>) -> Incoming {
             ledger: sales[0].ledger,
             id: BatchId::from_random(77),
             sales,
+            products: Vec::new(),
         }),
     }
 }

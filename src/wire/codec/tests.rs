@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::seal::Sections;
@@ -7,6 +9,7 @@ use crate::domain::money::{Money, MoneySum};
 use crate::domain::sale::{ContentProblem, Sale, SaleContent};
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::{UtcMillis, parse_wall};
+use crate::protocol::dictionary::{Holding, Product, Span};
 use crate::protocol::lineage::Mark;
 use crate::protocol::message::{Answer, Batch, Hello, HqStamp, Outcome, Receipt, Taken};
 
@@ -37,12 +40,39 @@ fn sale(id: i64) -> Sale {
     }
 }
 
+/// The names that HQ holds here.
+const HELD: [(u16, &str); 4] = [
+    (12, "LANTERN 1"),
+    (300, "LANTERN 9"),
+    (13, "LANTERN 16"),
+    (14, "LANTERN 25"),
+];
+
+/// Reads a message from a branch.
+fn read_uplink(bytes: &[u8]) -> Result<Uplink, Unread> {
+    decode_uplink(bytes, &mut holds(&HELD))
+}
+
+/// These names, as HQ may hold them.
+fn holds<'a>(names: &'a [(u16, &'a str)]) -> impl FnMut(&Envelope, &[u16]) -> Option<Vec<Arc<str>>> + 'a {
+    |_, numbers| {
+        let name = |no: &u16| {
+            names
+                .iter()
+                .find(|(held, _)| held == no)
+                .map(|(_, name)| (*name).into())
+        };
+        numbers.iter().map(name).collect()
+    }
+}
+
 fn batch(sales: Vec<Sale>) -> Uplink {
     Uplink::Batch(Batch {
         branch: branch(),
         ledger: LEDGER,
         id: BatchId::from_random(77),
         sales,
+        products: Vec::new(),
     })
 }
 
@@ -122,6 +152,28 @@ fn answer() -> Downlink {
         mark: mark(42_100),
         asked: vec![mark(42_000)],
         remembers: true,
+        holding: Holding {
+            spans: vec![Span { first: 1, last: 600 }, Span { first: 602, last: 602 }],
+            fingerprint: *b"8 bytes!",
+        },
+    })
+}
+
+/// A batch of five products, of which these travel with it; the second one has no number.
+fn numbered(told: &[bool]) -> Uplink {
+    let sales: Vec<Sale> = (1..=5).map(sale).collect();
+    let numbers = [12, 0, 300, 13, 14];
+    let products = sales.iter().zip(numbers).zip(told).map(|((sale, no), told)| Product {
+        no,
+        name: sale.content.product.clone(),
+        told: *told,
+    });
+    let Uplink::Batch(plain) = batch(sales.clone()) else {
+        unreachable!("a batch is a batch");
+    };
+    Uplink::Batch(Batch {
+        products: products.filter(|product| product.no > 0).collect(),
+        ..plain
     })
 }
 
@@ -134,6 +186,8 @@ fn uplinks() -> Vec<Uplink> {
         hello(),
         batch(vec![sale(1)]),
         batch(vec![sale(1), sale(2), sale(3), voided, sale(9)]),
+        numbered(&[true; 5]),
+        numbered(&[false, true, true, false, true]),
     ]
 }
 
@@ -143,16 +197,14 @@ fn downlinks() -> Vec<Downlink> {
         mixed_receipt(),
         receipt(Outcome::Unreadable),
         receipt(Outcome::TooNew),
+        receipt(Outcome::UnknownProducts),
     ]
 }
 
 #[test]
 fn every_kind_of_message_reads_back() {
     for message in uplinks() {
-        assert_eq!(
-            decode_uplink(&encode_uplink(&message, 1).unwrap()).as_ref(),
-            Ok(&message)
-        );
+        assert_eq!(read_uplink(&encode_uplink(&message, 1).unwrap()).as_ref(), Ok(&message));
     }
     for message in downlinks() {
         assert_eq!(
@@ -176,7 +228,7 @@ fn version_1_is_what_it_was() {
         .map(unhex)
         .collect();
     let (up, down) = kept.split_at(uplinks().len());
-    let read: Vec<_> = up.iter().map(|bytes| decode_uplink(bytes).unwrap()).collect();
+    let read: Vec<_> = up.iter().map(|bytes| read_uplink(bytes).unwrap()).collect();
     assert_eq!(read, uplinks());
     let read: Vec<_> = down.iter().map(|bytes| decode_downlink(bytes).unwrap()).collect();
     assert_eq!(read, downlinks());
@@ -189,6 +241,34 @@ fn version_1_is_what_it_was() {
 fn an_ordinary_batch_is_under_ten_bytes_a_sale() {
     let bytes = encode_uplink(&batch((1..=1_000).map(sale).collect()), 1).unwrap();
     assert!(bytes.len() < 10_000, "{} bytes", bytes.len());
+}
+
+#[test]
+fn names_that_hq_holds_do_not_travel() {
+    let told = encode_uplink(&numbered(&[true; 5]), 1).unwrap();
+    let leans = numbered(&[false, true, false, true, false]);
+    let bytes = encode_uplink(&leans, 1).unwrap();
+    assert!(bytes.len() < told.len());
+    assert_eq!(read_uplink(&bytes), Ok(leans));
+    assert!(!bytes.windows(9).any(|part| part == b"LANTERN 9"));
+}
+
+#[test]
+fn a_batch_that_leans_is_read_only_with_the_very_names_that_it_means() {
+    let bytes = encode_uplink(&numbered(&[false; 5]), 1).unwrap();
+    assert!(read_uplink(&bytes).is_ok());
+    let missing = &HELD[..3];
+    let mut other = HELD;
+    other[2].1 = "LANTERN 61";
+    let mut crosswise = HELD;
+    (crosswise[0].1, crosswise[1].1) = (HELD[1].1, HELD[0].1);
+    for names in [missing, &other, &crosswise] {
+        let read = decode_uplink(&bytes, &mut holds(names));
+        assert!(
+            matches!(read, Err(Unread::UnknownProducts { .. })),
+            "{names:?}: {read:?}"
+        );
+    }
 }
 
 #[test]
@@ -206,7 +286,7 @@ fn the_envelope_reads_without_the_body() {
     let mut bytes = encode_uplink(&batch(vec![sale(1)]), 1).unwrap();
     let last = bytes.len() - 6;
     bytes[last] ^= 0xff;
-    let Err(Unread::Body { envelope, reason }) = decode_uplink(&bytes) else {
+    let Err(Unread::Body { envelope, reason }) = read_uplink(&bytes) else {
         panic!("the body is damaged, not the envelope");
     };
     assert_eq!((envelope.branch, envelope.ledger), (branch(), LEDGER));
@@ -220,10 +300,10 @@ fn the_envelope_reads_without_the_body() {
 fn a_newer_body_is_told_from_a_damaged_one() {
     let mut bytes = encode_uplink(&hello(), 1).unwrap();
     bytes[4] = 2;
-    assert!(matches!(decode_uplink(&bytes), Err(Unread::TooNew { envelope }) if envelope.kind == UplinkKind::Hello));
+    assert!(matches!(read_uplink(&bytes), Err(Unread::TooNew { envelope }) if envelope.kind == UplinkKind::Hello));
     bytes[4] = 0;
     assert!(matches!(
-        decode_uplink(&bytes),
+        read_uplink(&bytes),
         Err(Unread::Body {
             reason: Flaw::Version(0),
             ..
@@ -237,9 +317,9 @@ fn strangers_are_not_ours() {
     let with = |at: usize, byte| {
         let mut bytes = good.clone();
         bytes[at] = byte;
-        decode_uplink(&bytes)
+        read_uplink(&bytes)
     };
-    assert_eq!(decode_uplink(b""), Err(Unread::NotOurs(Flaw::Short)));
+    assert_eq!(read_uplink(b""), Err(Unread::NotOurs(Flaw::Short)));
     assert_eq!(with(0, b'X'), Err(Unread::NotOurs(Flaw::Magic)));
     assert_eq!(with(2, 9), Err(Unread::NotOurs(Flaw::EnvelopeVersion(9))));
     assert_eq!(with(3, 4), Err(Unread::NotOurs(Flaw::Kind(4))));
@@ -253,7 +333,7 @@ fn an_uplink_is_no_downlink() {
     let up = encode_uplink(&hello(), 1).unwrap();
     let down = encode_downlink(&answer()).unwrap();
     assert!(decode_downlink(&up).is_err());
-    assert!(matches!(decode_uplink(&down), Err(Unread::NotOurs(_))));
+    assert!(matches!(read_uplink(&down), Err(Unread::NotOurs(_))));
 }
 
 #[test]
@@ -280,7 +360,7 @@ fn a_date_that_no_sale_has_is_refused() {
             .into();
         let bytes = encode_uplink(&batch(vec![sale(2), row]), 1).unwrap();
         assert!(
-            matches!(decode_uplink(&bytes), Err(Unread::Body { reason: Flaw::Date, .. })),
+            matches!(read_uplink(&bytes), Err(Unread::Body { reason: Flaw::Date, .. })),
             "{year}"
         );
     }
@@ -346,14 +426,14 @@ proptest! {
     #[test]
     fn any_sales_read_back(sales in proptest::collection::vec(any_sale(), 1..40)) {
         let message = batch(sales.clone());
-        prop_assert_eq!(decode_uplink(&encode_uplink(&message, 1).unwrap()), Ok(message));
+        prop_assert_eq!(read_uplink(&encode_uplink(&message, 1).unwrap()), Ok(message));
         let message = receipt(Outcome::Taken(Taken { held: sales, ..Taken::default() }));
         prop_assert_eq!(decode_downlink(&encode_downlink(&message).unwrap()), Ok(message));
     }
 
     #[test]
     fn random_bytes_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        prop_assert!(decode_uplink(&bytes).is_err());
+        prop_assert!(read_uplink(&bytes).is_err());
         prop_assert!(decode_downlink(&bytes).is_err());
     }
 
@@ -376,7 +456,7 @@ proptest! {
         };
         let sections = Sections { numbers: numbers.into(), texts: texts.into(), bits: bits.into() };
         let bytes = seal::seal(envelope, &sections).unwrap();
-        if let Ok(message) = decode_uplink(&bytes) {
+        if let Ok(message) = read_uplink(&bytes) {
             prop_assert!(encode_uplink(&message, 1).is_ok());
         }
         if let Ok(message) = decode_downlink(&bytes) {
@@ -394,7 +474,7 @@ proptest! {
         numbers[at] ^= flip;
         let envelope = Envelope { kind: UplinkKind::Batch, version: 1, branch: branch(), ledger: LEDGER, id: [7; 16] };
         let bytes = seal::seal(envelope.write(), &sections).unwrap();
-        if let Ok(message) = decode_uplink(&bytes) {
+        if let Ok(message) = read_uplink(&bytes) {
             prop_assert!(encode_uplink(&message, 1).is_ok());
         }
     }
@@ -410,14 +490,14 @@ fn no_truncated_or_damaged_message_is_taken() {
         for at in 0..bytes.len() {
             let short = &bytes[..at];
             assert!(
-                decode_uplink(short).is_err() && decode_downlink(short).is_err(),
+                read_uplink(short).is_err() && decode_downlink(short).is_err(),
                 "cut at {at}"
             );
             for bit in 0..8 {
                 let mut flipped = bytes.clone();
                 flipped[at] ^= 1 << bit;
                 assert!(
-                    decode_uplink(&flipped).is_err() && decode_downlink(&flipped).is_err(),
+                    read_uplink(&flipped).is_err() && decode_downlink(&flipped).is_err(),
                     "byte {at} bit {bit}"
                 );
             }

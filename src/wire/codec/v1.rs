@@ -9,10 +9,10 @@
 //! | first id | `i` | stamp | below | stamp | below |
 //! | highest id | `i` | mark | below | mark | below |
 //! | sales | `u` | marks it was asked about | list | newly applied revisions | `u` |
-//! | amount, ten-thousandths | `i`, 128 bits | remembers them all | flag | outcome: 0 = taken, 1 = unreadable, 2 = too new | `u` |
+//! | amount, ten-thousandths | `i`, 128 bits | remembers them all | flag | outcome: 0 = taken, 1 = unreadable, 2 = too new, 3 = unknown products | `u` |
 //! | clock | `i` | | | taken only: stored, [runs] | lists |
-//! | versions it writes | list of bytes | | | refused: list of id less the id before (`i`), revision (`u`), refusal | list |
-//! | marks it asks about | list | | | held: 0 = none; 1, the ledger (16 bytes) and [rows] | |
+//! | versions it writes | list of bytes | spans of product names that it holds: numbers between this and the one before, numbers in it less 1 (`u`, `u`) | list | refused: list of id less the id before (`i`), revision (`u`), refusal | list |
+//! | marks it asks about | list | their fingerprint | 8 bytes | held: 0 = none; 1, the ledger (16 bytes) and [rows] | |
 //!
 //! A mark is: applied count (`u`), chain (16 bytes). A stamp is: store (16 bytes), list of the stores it replaces, clock (`i`), trial (flag), list of the versions it reads. A refusal is 0 and the days ahead (`u`); 1
 //! and the problem of the content: 0 = no product, 1 = product too long, 2 = unclean text, 3 = no region, 4 = region too long, 5 = no quantity, 6 = amount too large; 2 =
@@ -21,6 +21,7 @@
 //! A batch's numbers are [rows]. Texts and bits are empty unless there are rows.
 
 pub mod column;
+mod products;
 pub mod rows;
 pub mod runs;
 mod tax;
@@ -30,12 +31,13 @@ use serde::{Deserialize, Serialize};
 
 use super::capped::Capped;
 use super::seal::Sections;
-use super::{EncodeError, Flaw, MAX_REPLACED, MAX_ROWS, MAX_VERSIONS};
+use super::{EncodeError, Flaw, MAX_REPLACED, MAX_ROWS, MAX_VERSIONS, Names};
 use crate::domain::ids::{BatchId, LedgerId, Nonce, Revision, Run, SaleId, StoreId};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::{ContentProblem, Sale};
 use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
+use crate::protocol::dictionary::{Fingerprint, Holding, MAX_SPANS, Product, Span};
 use crate::protocol::lineage::{MAX_ASKED, Mark};
 use crate::protocol::message::{Answer, Batch, Hello, HqStamp, Outcome, Receipt, Taken, Version};
 use crate::wire::envelope::Envelope;
@@ -74,6 +76,8 @@ struct AnswerBody {
     mark: MarkBody,
     asked: Marks,
     remembers: bool,
+    spans: Capped<(u16, u16), MAX_SPANS>,
+    fingerprint: Fingerprint,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,6 +93,7 @@ enum OutcomeBody {
     Taken(Box<TakenBody>),
     Unreadable,
     TooNew,
+    UnknownProducts,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,7 +155,7 @@ pub(super) fn read_hello(envelope: &Envelope, sections: &Sections<'_>) -> Result
 
 /// Writes the body of a batch.
 pub(super) fn write_batch(batch: &Batch) -> Result<Sections<'static>, EncodeError> {
-    let rows = pack_rows(&batch.sales, batch.ledger)?;
+    let rows = pack_rows(&batch.sales, &batch.products, batch.ledger)?;
     Ok(Sections {
         numbers: write(&rows.numbers)?.into(),
         texts: write(&rows.texts)?.into(),
@@ -159,14 +164,18 @@ pub(super) fn write_batch(batch: &Batch) -> Result<Sections<'static>, EncodeErro
 }
 
 /// Reads the body of a batch.
-pub(super) fn read_batch(envelope: &Envelope, sections: &Sections<'_>) -> Result<Batch, Flaw> {
+pub(super) fn read_batch(envelope: &Envelope, sections: &Sections<'_>, names: &mut Names<'_>) -> Result<Batch, Flaw> {
     let numbers: RowNumbers = read(&sections.numbers)?;
     let texts: RowTexts<'_> = read(&sections.texts)?;
+    let (sales, products) = numbers.unpack(&texts, &sections.bits, envelope.ledger, &mut |numbers| {
+        names(envelope, numbers)
+    })?;
     Ok(Batch {
         branch: envelope.branch.clone(),
         ledger: envelope.ledger,
         id: BatchId::from_bytes(envelope.id),
-        sales: numbers.unpack(&texts, &sections.bits, envelope.ledger)?,
+        sales,
+        products,
     })
 }
 
@@ -177,6 +186,8 @@ pub(super) fn write_answer(answer: &Answer) -> Result<Sections<'static>, EncodeE
         mark: pack_mark(&answer.mark),
         asked: pack_marks(&answer.asked)?,
         remembers: answer.remembers,
+        spans: pack_spans(&answer.holding.spans)?,
+        fingerprint: answer.holding.fingerprint,
     };
     numbers_only(&body)
 }
@@ -191,6 +202,10 @@ pub(super) fn read_answer(nonce: Nonce, ledger: LedgerId, sections: &Sections<'_
         mark: unpack_mark(body.mark),
         asked: unpack_marks(body.asked),
         remembers: body.remembers,
+        holding: Holding {
+            spans: unpack_spans(body.spans)?,
+            fingerprint: body.fingerprint,
+        },
     })
 }
 
@@ -200,11 +215,12 @@ pub(super) fn write_receipt(receipt: &Receipt) -> Result<Sections<'static>, Enco
     let outcome = match &receipt.outcome {
         Outcome::Unreadable => OutcomeBody::Unreadable,
         Outcome::TooNew => OutcomeBody::TooNew,
+        Outcome::UnknownProducts => OutcomeBody::UnknownProducts,
         Outcome::Taken(taken) => {
             let held = match taken.held.first() {
                 None => None,
                 Some(Sale { ledger, .. }) => {
-                    let rows = pack_rows(&taken.held, *ledger)?;
+                    let rows = pack_rows(&taken.held, &[], *ledger)?;
                     (texts, bits) = (write(&rows.texts)?, rows.bits);
                     Some((*ledger.as_bytes(), rows.numbers))
                 }
@@ -235,6 +251,7 @@ pub(super) fn read_receipt(batch: BatchId, sections: &Sections<'_>) -> Result<Re
     let outcome = match body.outcome {
         OutcomeBody::Unreadable => Outcome::Unreadable,
         OutcomeBody::TooNew => Outcome::TooNew,
+        OutcomeBody::UnknownProducts => Outcome::UnknownProducts,
         OutcomeBody::Taken(taken) => {
             let TakenBody { stored, refused, held } = *taken;
             Outcome::Taken(Taken {
@@ -245,7 +262,8 @@ pub(super) fn read_receipt(batch: BatchId, sections: &Sections<'_>) -> Result<Re
                     None => return Err(Flaw::Trailing),
                     Some((ledger, numbers)) => {
                         let texts = read(&sections.texts)?;
-                        numbers.unpack(&texts, &sections.bits, LedgerId::from_bytes(ledger))?
+                        let ledger = LedgerId::from_bytes(ledger);
+                        numbers.unpack(&texts, &sections.bits, ledger, &mut |_| None)?.0
                     }
                 },
             })
@@ -277,7 +295,28 @@ fn unpack_marks(marks: Marks) -> Vec<Mark> {
     marks.0.into_iter().map(unpack_mark).collect()
 }
 
-fn pack_rows(sales: &[Sale], ledger: LedgerId) -> Result<Packed, EncodeError> {
+fn pack_spans(spans: &[Span]) -> Result<Capped<(u16, u16), MAX_SPANS>, EncodeError> {
+    let mut after = 0;
+    let packed = spans.iter().map(|span| {
+        let gap = span.first.wrapping_sub(after);
+        after = span.last.wrapping_add(1);
+        (gap, span.last.wrapping_sub(span.first))
+    });
+    capped(&packed.collect::<Vec<_>>())
+}
+
+fn unpack_spans(spans: Capped<(u16, u16), MAX_SPANS>) -> Result<Vec<Span>, Flaw> {
+    let mut after = Some(0_u16);
+    let read = spans.0.into_iter().map(|(gap, more)| {
+        let first = after.and_then(|after| after.checked_add(gap)).ok_or(Flaw::Columns)?;
+        let last = first.checked_add(more).ok_or(Flaw::Columns)?;
+        after = last.checked_add(1);
+        Ok(Span { first, last })
+    });
+    read.collect()
+}
+
+fn pack_rows(sales: &[Sale], products: &[Product], ledger: LedgerId) -> Result<Packed, EncodeError> {
     if sales.is_empty() || sales.len() > MAX_ROWS {
         return Err(EncodeError::Rows(sales.len()));
     }
@@ -287,7 +326,7 @@ fn pack_rows(sales: &[Sale], ledger: LedgerId) -> Result<Packed, EncodeError> {
             message: ledger,
         });
     }
-    rows::pack(sales)
+    rows::pack(sales, products)
 }
 
 fn pack_runs(runs: &[Run]) -> Result<Runs, EncodeError> {

@@ -320,6 +320,7 @@ impl Journal for MemJournal {
                 ledger,
                 id,
                 sales,
+                products: Vec::new(),
             },
             outline,
         }))
@@ -359,7 +360,9 @@ impl Journal for MemJournal {
         self.standing(ledger).rest_on(receipt);
         match &receipt.outcome {
             Outcome::Taken(taken) => self.take(at, taken, now.luck),
-            Outcome::Unreadable | Outcome::TooNew => unreachable!("HQ reads all that this model writes"),
+            Outcome::Unreadable | Outcome::TooNew | Outcome::UnknownProducts => {
+                unreachable!("HQ reads all that this model writes")
+            }
         }
         let counted = std::mem::take(&mut self.batches[at].counted);
         let standing = self.standing(ledger);
@@ -389,6 +392,7 @@ impl Journal for MemJournal {
             lineage,
             ledger: self.ledger,
             in_doubt,
+            names: answer.holding.fingerprint,
         })
     }
 

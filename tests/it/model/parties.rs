@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use branchline::domain::ids::{BranchCode, LedgerId, Run, SaleId, StoreId};
 use branchline::domain::sale::Sale;
 use branchline::domain::time::UtcMillis;
+use branchline::protocol::dictionary::Holding;
 use branchline::protocol::lineage::Mark;
 use branchline::protocol::message::{Answer, Downlink, HqStamp, Outcome, Receipt, Taken, Uplink as Message};
 use branchline::protocol::verdict::{Verdict, judge};
@@ -60,6 +61,7 @@ impl Hq {
                     mark: marks.last().copied().unwrap_or_default(),
                     asked: hello.marks.clone(),
                     remembers: hello.marks.iter().all(|mark| marks.contains(mark)),
+                    holding: Holding::default(),
                 })
             }
             Message::Batch(batch) => {

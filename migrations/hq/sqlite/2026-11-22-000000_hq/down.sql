@@ -3,6 +3,7 @@ DROP TABLE probe;
 DROP TABLE tries;
 DROP TABLE replayed;
 DROP TABLE quarantine;
+DROP TABLE product_names;
 DROP TABLE sale_conflicts;
 DROP TABLE sale_revisions;
 DROP TABLE sales;

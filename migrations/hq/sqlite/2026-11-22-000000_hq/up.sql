@@ -115,6 +115,17 @@ CREATE TABLE sale_conflicts (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sale_conflicts_open ON sale_conflicts (branch, external_id) WHERE settled_at IS NULL;
 
+-- The names of products as their branch has told them, each batch's new ones in one row. `numbers` are those of the branch's database, as spans: `1-600 602`; `names`
+-- has a line for each. No name is told twice: this is what a batch means that brings numbers instead of names.
+CREATE TABLE product_names (
+    no INTEGER NOT NULL PRIMARY KEY,
+    branch TEXT NOT NULL,
+    ledger BLOB NOT NULL CHECK (length(ledger) = 16),
+    numbers TEXT NOT NULL,
+    names TEXT NOT NULL
+) STRICT;
+CREATE INDEX product_names_by_ledger ON product_names (branch, ledger);
+
 -- Messages that could not be read, or whose sender was not who the message says. Equal ones once, with a count.
 CREATE TABLE quarantine (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

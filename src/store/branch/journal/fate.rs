@@ -80,7 +80,7 @@ pub(super) enum Fate<'a> {
 pub(super) enum Words<'a> {
     Taken { stored: Vec<Run>, taken: &'a Taken },
     Unreadable,
-    TooNew,
+    NothingTaken,
 }
 
 impl<'a> Words<'a> {
@@ -92,7 +92,7 @@ impl<'a> Words<'a> {
                 Self::Taken { stored, taken }
             }
             Outcome::Unreadable => Self::Unreadable,
-            Outcome::TooNew => Self::TooNew,
+            Outcome::TooNew | Outcome::UnknownProducts => Self::NothingTaken,
         }
     }
 
@@ -107,7 +107,7 @@ impl<'a> Words<'a> {
     pub(super) fn about(&self, row: &Carried) -> Said<'a> {
         match self {
             Self::Unreadable => Said::Unreadable,
-            Self::TooNew => Said::Nothing,
+            Self::NothingTaken => Said::Nothing,
             Self::Taken { stored, taken } => {
                 // Several runs may begin at one id, each at a revision of its own; a receipt has few of them.
                 let begun = stored.partition_point(|run| run.first.get() <= row.id);

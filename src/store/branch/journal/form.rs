@@ -1,7 +1,7 @@
 //! Making a batch: the oldest waiting rows of one ledger go from the outbox into it, in one transaction.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
@@ -21,6 +21,7 @@ use crate::domain::sale::Sale;
 use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
 use crate::protocol::Now;
+use crate::protocol::dictionary::{Product, ProductNo};
 use crate::protocol::journal::{Formed, Outline};
 use crate::protocol::message::Batch;
 use crate::store::StoreError;
@@ -29,6 +30,7 @@ use crate::store::StoreError;
 #[derive(Debug)]
 struct Waiting {
     sale: Sale,
+    product_no: i64,
     attempt: i64,
     last_acked: i64,
     counted: bool,
@@ -41,14 +43,14 @@ struct Waiting {
 type WaitingRecord = ((i64, i64, bool, Option<i64>), SaleRecord);
 type WaitingSql = ((BigInt, BigInt, Bool, Nullable<BigInt>), SaleSql);
 
-/// A sale by the numbers of its ledger and its region, which are nearly always those of the row before; see [`sales::SaleRecord`] for the columns.
-type SaleRecord = (i64, i64, i64, String, String, i64, i64, i64, i64, i64, i64, Option<i64>);
+/// A sale by the numbers of its ledger, its product and its region, of which many rows share a few; see [`sales::SaleRecord`] for the columns.
+type SaleRecord = (i64, i64, i64, String, i64, i64, i64, i64, i64, i64, i64, Option<i64>);
 type SaleSql = (
     BigInt,
     BigInt,
     BigInt,
     Text,
-    Text,
+    BigInt,
     BigInt,
     BigInt,
     BigInt,
@@ -78,6 +80,7 @@ pub(super) fn form(
         branch: branch.clone(),
         ledger: ledger.id,
         id,
+        products: products(&rows),
         sales: rows.into_iter().map(|row| row.sale).collect(),
     };
     Ok(Some(Formed { batch, outline }))
@@ -86,9 +89,9 @@ pub(super) fn form(
 /// The first rows of the outbox.
 fn waiting(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<WaitingRecord>, StoreError> {
     let rows = sql::<WaitingSql>(
-        "SELECT o.attempt, o.last_acked, o.counted, o.cap, s.id, s.ledger_no, s.revision, s.date, p.name, s.region_no, s.qty, s.cost, s.tax, \
+        "SELECT o.attempt, o.last_acked, o.counted, o.cap, s.id, s.ledger_no, s.revision, s.date, s.product_no, s.region_no, s.qty, s.cost, s.tax, \
            s.created_at, s.updated_at, s.deleted_at \
-         FROM outbox o CROSS JOIN sales s ON s.id = o.id CROSS JOIN products p ON p.no = s.product_no ORDER BY o.day, o.id LIMIT ?",
+         FROM outbox o CROSS JOIN sales s ON s.id = o.id ORDER BY o.day, o.id LIMIT ?",
     );
     Ok(rows.int(i64::from(limit)).load(conn)?)
 }
@@ -97,10 +100,12 @@ fn waiting(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<WaitingRecord>
 fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledger) -> Result<Vec<Waiting>, StoreError> {
     let mut taken = Vec::with_capacity(waiting.len());
     let mut regions = BTreeMap::new();
+    let products = waiting.iter().map(|(_, (_, _, _, _, product_no, ..))| *product_no);
+    let products = dictionary::product_names(conn, &products.collect())?;
     let mut room = i64::MAX;
     let mut gap = false;
     for ((attempt, last_acked, counted, cap), record) in waiting {
-        let (_, ledger_no, _, _, _, region_no, ..) = record;
+        let (_, ledger_no, _, _, product_no, region_no, ..) = record;
         if ledger_no != ledger.no {
             gap = true;
             continue;
@@ -113,8 +118,11 @@ fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledge
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(dictionary::region_name(conn, region_no)?),
         };
+        let product = products.get(&product_no);
+        let product = product.ok_or_else(|| StoreError::nonsense(format!("no product {product_no}")))?;
         taken.push(Waiting {
-            sale: sale(record, ledger.id, region)?,
+            sale: sale(record, ledger.id, product, region)?,
+            product_no,
             attempt,
             last_acked,
             counted,
@@ -125,17 +133,31 @@ fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledge
     Ok(taken)
 }
 
-fn sale(record: SaleRecord, ledger: LedgerId, region: &str) -> Result<Sale, StoreError> {
-    let (id, _, revision, date, product, _, qty, cost, tax, created_at, updated_at, deleted_at) = record;
+fn sale(record: SaleRecord, ledger: LedgerId, product: &str, region: &str) -> Result<Sale, StoreError> {
+    let (id, _, revision, date, _, _, qty, cost, tax, created_at, updated_at, deleted_at) = record;
     Ok(Sale {
         id: values::sale_id(id)?,
         ledger,
         revision: values::revision(revision)?,
-        content: sales::content(&date, product, region.to_owned(), qty, cost, tax)?,
+        content: sales::content(&date, product.to_owned(), region.to_owned(), qty, cost, tax)?,
         created_at: UtcMillis(created_at),
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),
     })
+}
+
+/// The products of rows, each once, as far as they have numbers that can travel.
+fn products(rows: &[Waiting]) -> Vec<Product> {
+    let mut seen = HashSet::new();
+    let product = |row: &Waiting| {
+        let no = ProductNo::try_from(row.product_no).ok()?;
+        seen.insert(no).then(|| Product {
+            no,
+            name: row.sale.content.product.clone(),
+            told: true,
+        })
+    };
+    rows.iter().filter_map(product).collect()
 }
 
 /// Deletes rows from the outbox by ranges: within a day nothing lies between two that follow each other.

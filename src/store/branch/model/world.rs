@@ -309,7 +309,9 @@ impl World {
                         moves.push(row);
                     }
                 }
-                Outcome::TooNew => unreachable!("this HQ is new enough"),
+                Outcome::TooNew | Outcome::UnknownProducts => {
+                    unreachable!("this HQ is new enough, and no batch leans on it")
+                }
             }
         }
         self.batches[at].life = Life::Answered;

@@ -13,6 +13,7 @@ use super::super::schema::batches;
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{LedgerId, Nonce, Run, StoreId};
 use crate::domain::sync_state::Refusal;
+use crate::protocol::dictionary::Holding;
 use crate::protocol::journal::{Formed, Journal, Settled, Weighed};
 use crate::protocol::lineage::{Lineage, Mark};
 use crate::protocol::message::{Answer, Hello, Outcome, Receipt, Taken};
@@ -40,6 +41,7 @@ impl Memory {
             mark: self.marks.last().copied().unwrap_or_default(),
             asked: hello.marks.clone(),
             remembers: hello.marks.iter().all(|mark| self.marks.contains(mark)),
+            holding: Holding::default(),
         }
     }
 }

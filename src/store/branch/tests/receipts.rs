@@ -1,16 +1,19 @@
 //! Receipts: on time, late, twice, in part, and for somebody else.
 
-use super::super::fixture::{BROKER, Fixture, all_stored, at, batch_id, id, lantern, lantern_on, receipt, revision};
+use super::super::fixture::{
+    BROKER, Fixture, all_stored, at, batch_id, id, lantern, lantern_on, receipt, revision, stamp,
+};
 use super::super::retries::Choice;
 use crate::domain::event::LogEvent;
-use crate::domain::ids::{Run, SaleId};
+use crate::domain::ids::{Nonce, Run, SaleId};
 use crate::domain::read::ChapterKind;
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::sync_state::{Refusal, SyncState};
 use crate::domain::time::UtcMillis;
+use crate::protocol::dictionary::Holding;
 use crate::protocol::journal::{Journal, Settled};
-use crate::protocol::lineage::annex;
-use crate::protocol::message::{Outcome, Taken};
+use crate::protocol::lineage::{Mark, annex};
+use crate::protocol::message::{Answer, Outcome, Taken};
 
 const SAME: Settled = Settled::Ours {
     more_waiting: false,
@@ -287,18 +290,66 @@ fn an_unreadable_batch_is_halved_down_to_the_row_that_is_rejected() {
 }
 
 #[test]
-fn sales_that_hq_is_too_old_for_wait() {
+fn sales_of_which_hq_has_taken_nothing_wait() {
+    for outcome in [Outcome::TooNew, Outcome::UnknownProducts] {
+        let mut branch = Fixture::new();
+        branch.sell();
+        let formed = branch.form(1);
+        assert_eq!(
+            branch.settle(&receipt(&formed, 0, outcome)),
+            Settled::Ours {
+                more_waiting: true,
+                in_doubt: false
+            }
+        );
+        assert_eq!(branch.state(1), "pending");
+    }
+}
+
+#[test]
+fn a_batch_numbers_its_products_and_an_answer_is_weighed_by_their_names() {
     let mut branch = Fixture::new();
-    branch.sell();
+    for product in ["PENS", "CUPS", "PENS", "MUGS"] {
+        let content = SaleContent {
+            product: product.into(),
+            ..lantern()
+        };
+        branch.db.save_sale(&content, None, at(1).wall).unwrap();
+    }
     let formed = branch.form(1);
+    let products: Vec<_> = formed
+        .batch
+        .products
+        .iter()
+        .map(|product| product.name.as_str())
+        .collect();
+    assert_eq!(products, ["PENS", "CUPS", "MUGS"]);
+    let held = || {
+        formed
+            .batch
+            .products
+            .iter()
+            .map(|product| (product.no, product.name.as_str()))
+    };
+    let hello = branch.db.hello(Nonce::from_random(1), at(2)).unwrap();
+    let mut answer = Answer {
+        hq: stamp(),
+        ledger: hello.ledger,
+        nonce: hello.nonce,
+        mark: Mark::default(),
+        asked: Vec::new(),
+        remembers: true,
+        holding: Holding::of(held()),
+    };
     assert_eq!(
-        branch.settle(&receipt(&formed, 0, Outcome::TooNew)),
-        Settled::Ours {
-            more_waiting: true,
-            in_doubt: false
-        }
+        branch.db.weigh(&answer, at(3)).unwrap().names,
+        answer.holding.fingerprint
     );
-    assert_eq!(branch.state(1), "pending");
+    answer.holding = Holding::of(held().map(|(no, name)| if no == 2 { (no, "LAMP") } else { (no, name) }));
+    assert_ne!(
+        branch.db.weigh(&answer, at(4)).unwrap().names,
+        answer.holding.fingerprint
+    );
 }
 
 #[test]

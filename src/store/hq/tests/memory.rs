@@ -11,6 +11,7 @@ fn batch_named(name: u128, sales: Vec<Sale>) -> Incoming {
             ledger: LEDGER,
             id: BatchId::from_random(name),
             sales,
+            products: Vec::new(),
         }),
     }
 }

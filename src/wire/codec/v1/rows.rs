@@ -19,10 +19,14 @@
 //! | updated | column: the update less the creation |
 //! | voids | list of how many rows that are not void are before each void (`u`) |
 //! | voided | column, one number for each void: the deletion less the update |
+//! | numbered | 0 = no product of these rows has a number; 1, and the following |
+//! | held | column, one number for each product: zero if its name is in the texts, else the number under which HQ holds it |
+//! | told | column, one number for each other product: differences of its number; HQ holds the name under it from now on, but for 0 |
+//! | fingerprint | 0 = no name is held; 1, and the first four bytes of the [fingerprint](crate::protocol::dictionary::fingerprint) of those that are |
 //!
 //! Columns that are written in bits have theirs in the section of bits, in this order.
 //!
-//! In the texts: products, regions, each 0 and one text, in which every product ends in a line feed; or, where one has a line feed in it, 1, the list of
+//! In the texts: products whose names are not held, regions, each 0 and one text, in which every product ends in a line feed; or, where one has a line feed in it, 1, the list of
 //! their lengths in bytes (`u`), and one text.
 
 use chrono::{DateTime, Datelike, NaiveDateTime};
@@ -31,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::super::capped::Capped;
 use super::super::{EncodeError, Flaw, MAX_PRODUCT_BYTES, MAX_REGION_BYTES, MAX_ROWS};
 use super::column::{Column, Plan, gaps, marked};
+use super::products::{HeldNames, Numbered, Products};
 use super::runs::Runs;
 use super::tax::TaxGuess;
 use super::texts::{Dictionary, Texts};
@@ -38,6 +43,7 @@ use crate::domain::ids::{LedgerId, Run};
 use crate::domain::money::Money;
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::{FIRST_YEAR, LAST_YEAR, UtcMillis};
+use crate::protocol::dictionary::Product;
 
 /// The numbers of some rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +62,7 @@ pub(in super::super) struct RowNumbers {
     updated: Column,
     voids: Capped<u32, MAX_ROWS>,
     voided: Column,
+    numbered: Option<Numbered>,
 }
 
 /// How the creation of rows is told.
@@ -86,7 +93,7 @@ pub(super) struct Packed {
 }
 
 /// Turns rows of one ledger, at most [`MAX_ROWS`], into columns.
-pub(super) fn pack(sales: &[Sale]) -> Result<Packed, EncodeError> {
+pub(super) fn pack(sales: &[Sale], products: &[Product]) -> Result<Packed, EncodeError> {
     let mut regions = Dictionary::default();
     let region: Vec<_> = sales
         .iter()
@@ -100,6 +107,7 @@ pub(super) fn pack(sales: &[Sale]) -> Result<Packed, EncodeError> {
         .filter_map(|sale| Some(sale.deleted_at?.0.wrapping_sub(sale.updated_at.0)))
         .collect();
     let (created_as, created) = plan_created(sales);
+    let products = Products::of(&goods.products.texts, products);
     let mut bits = Vec::new();
     let mut column = |numbers| Plan::of(numbers).pack(&mut bits);
     let numbers = RowNumbers {
@@ -117,17 +125,24 @@ pub(super) fn pack(sales: &[Sale]) -> Result<Packed, EncodeError> {
         updated: Plan::of(of_each(sales, |sale| sale.updated_at.0.wrapping_sub(sale.created_at.0))).pack(&mut bits),
         voids: Capped(gaps(sales.iter().map(Sale::is_void))),
         voided: Plan::of(voided).pack(&mut bits),
+        numbered: products.pack(&mut bits),
     };
     let texts = RowTexts {
-        products: Texts::pack(&goods.products.texts, MAX_PRODUCT_BYTES)?,
+        products: Texts::pack(&products.texts, MAX_PRODUCT_BYTES)?,
         regions: Texts::pack(&regions.texts, MAX_REGION_BYTES)?,
     };
     Ok(Packed { numbers, texts, bits })
 }
 
 impl RowNumbers {
-    /// The rows, of this ledger. Takes all of `bits`.
-    pub(super) fn unpack(self, texts: &RowTexts<'_>, mut bits: &[u8], ledger: LedgerId) -> Result<Vec<Sale>, Flaw> {
+    /// The rows, of this ledger, and the numbers of their products. Takes all of `bits`. `names` tells the names that the rows lean on.
+    pub(super) fn unpack(
+        self,
+        texts: &RowTexts<'_>,
+        mut bits: &[u8],
+        ledger: LedgerId,
+        names: &mut HeldNames<'_>,
+    ) -> Result<(Vec<Sale>, Vec<Product>), Flaw> {
         let bits = &mut bits;
         let runs = self.runs.unpack()?;
         let rows = runs.iter().map(|run| run.count as usize).sum();
@@ -136,17 +151,30 @@ impl RowNumbers {
         }
         let dates = unpack_dates(self.date.unpack(rows, bits)?)?;
         let product = self.product.unpack(rows, bits)?;
-        let contents = Contents {
-            products: texts.products.unpack(MAX_PRODUCT_BYTES)?,
-            regions: texts.regions.unpack(MAX_REGION_BYTES)?,
-            region: self.region.unpack(rows, bits)?,
-            qty: self.qty.unpack(rows, bits)?,
-            goods: unpack_goods(product, self.first_costs, self.costs, bits)?,
-            guess: TaxGuess(self.tax_rate),
-            tax: self.tax.unpack(rows, bits)?,
-        };
+        let firsts = product.iter().filter(|place| **place == 0).count();
+        let region = self.region.unpack(rows, bits)?;
+        let qty = self.qty.unpack(rows, bits)?;
+        let goods = unpack_goods(product, self.first_costs, self.costs, bits)?;
+        let tax = self.tax.unpack(rows, bits)?;
         let created = unpack_created(self.created.unpack(rows, bits)?, self.created_as, &dates);
         let updated = self.updated.unpack(rows, bits)?;
+        let voids = marked(self.voids.0, rows)?;
+        let voided = self.voided.unpack(voids.len(), bits)?;
+        let told = texts.products.unpack(MAX_PRODUCT_BYTES)?;
+        let products = Products::unpack(self.numbered, firsts, told, bits)?;
+        if !bits.is_empty() {
+            return Err(Flaw::Trailing);
+        }
+        let held = products.held(names)?;
+        let contents = Contents {
+            products: products.names(&held)?,
+            goods,
+            regions: texts.regions.unpack(MAX_REGION_BYTES)?,
+            region,
+            qty,
+            guess: TaxGuess(self.tax_rate),
+            tax,
+        };
         let mut sales = Vec::with_capacity(rows);
         for run in runs {
             for id in run.ids() {
@@ -162,16 +190,12 @@ impl RowNumbers {
                 });
             }
         }
-        let voids = marked(self.voids.0, rows)?;
-        for (at, after) in voids.iter().zip(self.voided.unpack(voids.len(), bits)?) {
+        for (at, after) in voids.iter().zip(voided) {
             let sale = &mut sales[*at];
             sale.deleted_at = Some(UtcMillis(sale.updated_at.0.wrapping_add(after)));
         }
-        if bits.is_empty() {
-            Ok(sales)
-        } else {
-            Err(Flaw::Trailing)
-        }
+        let products = products.list(&contents.products);
+        Ok((sales, products))
     }
 }
 
@@ -313,7 +337,7 @@ fn of_each(sales: &[Sale], number: impl Fn(&Sale) -> i64) -> Vec<i64> {
     sales.iter().map(number).collect()
 }
 
-fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
+pub(super) fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
     let mut last = 0;
     numbers
         .map(|number| {
@@ -324,7 +348,7 @@ fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
         .collect()
 }
 
-fn sums(steps: Vec<i64>) -> Vec<i64> {
+pub(super) fn sums(steps: Vec<i64>) -> Vec<i64> {
     let mut last = 0_i64;
     steps
         .into_iter()
