@@ -9,7 +9,7 @@
 //! leans on, and HQ takes it only if the names that it holds have that same one. Else, as when HQ was restored meanwhile, it answers
 //! [`Outcome::UnknownProducts`], and the branch tells all names until HQ's next answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::message::{Answer, Batch, Outcome, Receipt};
 use crate::domain::ids::{BatchId, LedgerId};
@@ -114,12 +114,17 @@ impl Lexicon {
         self.held.clear();
     }
 
-    /// Has a batch lean on what HQ holds.
+    /// Has a batch lean on what HQ holds. A name that another batch tells at this very time goes without its number: that would be told twice.
     pub fn lean(&mut self, batch: &mut Batch) {
         let held = self.held.get(&batch.ledger);
-        batch.products.retain(|product| is_kept(&product.name));
+        let is_held = |product: &Product| held.is_some_and(|held| held.contains(&product.no));
+        let others = self.told.values().filter(|(ledger, _)| *ledger == batch.ledger);
+        let underway: HashSet<ProductNo> = others.flat_map(|(_, told)| told).copied().collect();
+        batch
+            .products
+            .retain(|product| is_kept(&product.name) && (is_held(product) || !underway.contains(&product.no)));
         for product in &mut batch.products {
-            product.told = held.is_none_or(|held| !held.contains(&product.no));
+            product.told = !is_held(product);
         }
         let told = batch.products.iter().filter(|product| product.told);
         let told: Vec<_> = told.map(|product| product.no).collect();
@@ -231,34 +236,44 @@ mod tests {
             lexicon
         }
 
-        /// The numbers that a batch of all names tells.
-        fn tells(&mut self, id: u128) -> Vec<ProductNo> {
+        /// The numbers of a batch of all names: those that it tells, and those that it leans on.
+        fn sends(&mut self, id: u128) -> [Vec<ProductNo>; 2] {
             let mut batch = batch(id, &NAMES);
             self.lean(&mut batch);
-            let told = batch.products.into_iter().filter(|product| product.told);
-            told.map(|product| product.no).collect()
+            [true, false].map(|told| {
+                let products = batch.products.iter().filter(|product| product.told == told);
+                products.map(|product| product.no).collect()
+            })
         }
     }
 
     #[test]
     fn names_are_told_until_hq_says_in_this_session_that_it_holds_them() {
         let mut lexicon = Lexicon::default();
-        assert_eq!(lexicon.tells(1), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(1), [vec![1, 2, 3, 7], vec![]]);
         let mut lexicon = Lexicon::heard(&NAMES[..2]);
-        assert_eq!(lexicon.tells(1), [3, 7]);
-        assert_eq!(lexicon.tells(2), [3, 7], "no receipt has come yet");
+        assert_eq!(lexicon.sends(1), [vec![3, 7], vec![1, 2]]);
         lexicon.settled(&taken(1));
-        assert!(lexicon.tells(3).is_empty());
+        assert_eq!(lexicon.sends(2), [vec![], vec![1, 2, 3, 7]]);
         lexicon.begin();
-        assert_eq!(lexicon.tells(4), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(3), [vec![1, 2, 3, 7], vec![]]);
+    }
+
+    #[test]
+    fn a_number_that_is_being_told_is_neither_told_twice_nor_leant_on() {
+        let mut lexicon = Lexicon::heard(&NAMES[..2]);
+        let _ = lexicon.sends(1);
+        assert_eq!(lexicon.sends(2), [vec![], vec![1, 2]], "no receipt has come yet");
+        lexicon.gave_up(BatchId::from_random(1));
+        assert_eq!(lexicon.sends(3), [vec![3, 7], vec![1, 2]]);
     }
 
     #[test]
     fn a_receipt_says_nothing_of_names_before_the_session_s_answer() {
         let mut lexicon = Lexicon::default();
-        let _ = lexicon.tells(1);
+        let _ = lexicon.sends(1);
         lexicon.settled(&taken(1));
-        assert_eq!(lexicon.tells(2), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(2), [vec![1, 2, 3, 7], vec![]]);
     }
 
     #[test]
@@ -266,33 +281,33 @@ mod tests {
         let mut lexicon = Lexicon::heard(&NAMES);
         let other = [(1, "PENS"), (2, "LAMP")];
         lexicon.answered(&answer(&other), fingerprint(NAMES[..2].iter().copied()));
-        assert_eq!(lexicon.tells(1), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(1), [vec![1, 2, 3, 7], vec![]]);
         lexicon.settled(&taken(1));
-        assert_eq!(lexicon.tells(2), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(2), [vec![1, 2, 3, 7], vec![]]);
     }
 
     #[test]
     fn an_hq_that_does_not_know_a_name_is_told_all_until_its_next_answer() {
         let mut lexicon = Lexicon::heard(&NAMES);
-        assert!(lexicon.tells(1).is_empty());
-        let _ = lexicon.tells(2);
+        assert_eq!(lexicon.sends(1), [vec![], vec![1, 2, 3, 7]]);
         lexicon.settled(&receipt(1, Outcome::UnknownProducts));
-        assert_eq!(lexicon.tells(3), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(2), [vec![1, 2, 3, 7], vec![]]);
+        lexicon.settled(&taken(2));
+        assert_eq!(lexicon.sends(3), [vec![1, 2, 3, 7], vec![]]);
         lexicon.settled(&taken(3));
-        assert_eq!(lexicon.tells(4), [1, 2, 3, 7]);
         lexicon.answered(&answer(&NAMES[..1]), fingerprint(NAMES[..1].iter().copied()));
-        assert_eq!(lexicon.tells(5), [2, 3, 7]);
+        assert_eq!(lexicon.sends(4), [vec![2, 3, 7], vec![1]]);
     }
 
     #[test]
-    fn what_was_given_up_has_told_nothing() {
+    fn what_was_given_up_or_not_read_has_told_nothing() {
         let mut lexicon = Lexicon::heard(&[]);
-        let _ = lexicon.tells(1);
+        let _ = lexicon.sends(1);
         lexicon.gave_up(BatchId::from_random(1));
         lexicon.settled(&taken(1));
-        assert_eq!(lexicon.tells(2), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(2), [vec![1, 2, 3, 7], vec![]]);
         lexicon.settled(&receipt(2, Outcome::Unreadable));
-        assert_eq!(lexicon.tells(3), [1, 2, 3, 7]);
+        assert_eq!(lexicon.sends(3), [vec![1, 2, 3, 7], vec![]]);
     }
 
     #[test]

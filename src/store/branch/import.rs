@@ -172,17 +172,23 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Notes each name once, with the last sale that has it.
+    /// Notes each name once, with the last sale that has it. New products are numbered in the order in which they first appear, in which their sales go: so the numbers of a
+    /// batch mostly follow one another.
     fn note(conn: &mut SqliteConnection, contents: &'a [SaleContent], before: i64) -> Result<Self, StoreError> {
-        let mut last_products = BTreeMap::new();
+        let mut products = BTreeMap::new();
         let mut last_regions = BTreeMap::new();
         for (content, id) in contents.iter().zip(before + 1..) {
-            last_products.insert(content.product.as_str(), (content.cost, id));
+            let (_, cost, last) = products
+                .entry(content.product.as_str())
+                .or_insert((id, content.cost, id));
+            (*cost, *last) = (content.cost, id);
             last_regions.insert(content.region.as_str(), id);
         }
-        let named: Vec<Named<'_>> = last_products
+        let mut products: Vec<_> = products.into_iter().collect();
+        products.sort_unstable_by_key(|(_, (first, ..))| *first);
+        let named: Vec<Named<'_>> = products
             .into_iter()
-            .map(|(name, (cost, sale))| Named { name, cost, sale })
+            .map(|(name, (_, cost, sale))| Named { name, cost, sale })
             .collect();
         let products = dictionary::products(conn, &named)?.into_iter().collect();
         let regions = last_regions

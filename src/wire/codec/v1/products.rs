@@ -16,6 +16,7 @@ pub(super) type HeldNames<'a> = dyn FnMut(&[ProductNo]) -> Option<Vec<Arc<str>>>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct Numbered {
     held: Column,
+    numbers: Column,
     told: Column,
     fingerprint: Option<[u8; 4]>,
 }
@@ -66,10 +67,11 @@ impl<'a> Products<'a> {
         if self.fingerprint.is_none() && self.told.iter().all(|no| *no == 0) {
             return None;
         }
-        let mut column = |numbers| Plan::of(numbers).pack(bits);
+        let held = self.held.iter().copied().map(i64::from);
         Some(Numbered {
-            held: column(self.held.iter().copied().map(i64::from).collect()),
-            told: column(differences(self.told.iter().copied().map(i64::from))),
+            held: Plan::of(held.clone().map(|no| i64::from(no > 0)).collect()).pack(bits),
+            numbers: Plan::of_unforeseen(held.filter(|no| *no > 0).collect()).pack(bits),
+            told: Plan::of(differences(self.told.iter().copied().map(i64::from))).pack(bits),
             fingerprint: self.fingerprint,
         })
     }
@@ -82,7 +84,8 @@ impl<'a> Products<'a> {
         bits: &mut &[u8],
     ) -> Result<Self, Flaw> {
         let Some(Numbered {
-            held,
+            held: flags,
+            numbers: held,
             told,
             fingerprint,
         }) = numbered
@@ -94,11 +97,17 @@ impl<'a> Products<'a> {
                 fingerprint: None,
             });
         };
-        let held = numbers(held.unpack(count, bits)?)?;
-        let others = held.iter().filter(|no| **no == 0).count();
+        let flags = flags.unpack(count, bits)?;
+        let held_count = flags.iter().filter(|flag| **flag == 1).count();
+        let mut numbers_held = numbers(held.unpack(held_count, bits)?)?.into_iter();
+        let place = |flag| match flag {
+            0 => Ok(0),
+            1 => numbers_held.next().filter(|no| *no > 0).ok_or(Flaw::Columns),
+            _ => Err(Flaw::Columns),
+        };
         Ok(Self {
-            told: numbers(sums(told.unpack(others, bits)?))?,
-            held,
+            held: flags.into_iter().map(place).collect::<Result<_, _>>()?,
+            told: numbers(sums(told.unpack(count - held_count, bits)?))?,
             texts,
             fingerprint,
         })

@@ -20,7 +20,8 @@
 //! | voids | list of how many rows that are not void are before each void (`u`) |
 //! | voided | column, one number for each void: the deletion less the update |
 //! | numbered | 0 = no product of these rows has a number; 1, and the following |
-//! | held | column, one number for each product: zero if its name is in the texts, else the number under which HQ holds it |
+//! | held | column, one number for each product: 0 = its name is in the texts, 1 = HQ holds it |
+//! | numbers | column, one number for each product that HQ holds: the one under which it does |
 //! | told | column, one number for each other product: differences of its number; HQ holds the name under it from now on, but for 0 |
 //! | fingerprint | 0 = no name is held; 1, and the first four bytes of the [fingerprint](crate::protocol::dictionary::fingerprint) of those that are |
 //!
