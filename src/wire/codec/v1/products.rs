@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Flaw;
 use super::column::{Column, Plan};
-use super::rows::{differences, sums};
 use crate::protocol::dictionary::{Product, ProductNo, fingerprint};
 
 /// The names under these numbers, in their order; `None` if not all of them are held.
@@ -71,7 +70,7 @@ impl<'a> Products<'a> {
         Some(Numbered {
             held: Plan::of(held.clone().map(|no| i64::from(no > 0)).collect()).pack(bits),
             numbers: Plan::of_unforeseen(held.filter(|no| *no > 0).collect()).pack(bits),
-            told: Plan::of(differences(self.told.iter().copied().map(i64::from))).pack(bits),
+            told: Plan::of(steps(&self.told)).pack(bits),
             fingerprint: self.fingerprint,
         })
     }
@@ -107,7 +106,7 @@ impl<'a> Products<'a> {
         };
         Ok(Self {
             held: flags.into_iter().map(place).collect::<Result<_, _>>()?,
-            told: numbers(sums(told.unpack(count - held_count, bits)?))?,
+            told: stepped(told.unpack(count - held_count, bits)?)?,
             texts,
             fingerprint,
         })
@@ -162,6 +161,32 @@ impl<'a> Products<'a> {
         });
         numbered.collect()
     }
+}
+
+/// Numbers as steps from each to the next; zero is no number, and no step.
+fn steps(numbers: &[ProductNo]) -> Vec<i64> {
+    let mut last = 0;
+    let step = |no: &ProductNo| {
+        if *no == 0 {
+            return 0;
+        }
+        let step = i64::from(*no) - last;
+        last = i64::from(*no);
+        step
+    };
+    numbers.iter().map(step).collect()
+}
+
+fn stepped(steps: Vec<i64>) -> Result<Vec<ProductNo>, Flaw> {
+    let mut last = 0_i64;
+    let number = |step| {
+        if step == 0 {
+            return Ok(0);
+        }
+        last = last.checked_add(step).ok_or(Flaw::Columns)?;
+        ProductNo::try_from(last).map_err(|_| Flaw::Columns)
+    };
+    steps.into_iter().map(number).collect()
 }
 
 fn numbers(column: Vec<i64>) -> Result<Vec<ProductNo>, Flaw> {

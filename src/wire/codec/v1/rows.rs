@@ -22,7 +22,7 @@
 //! | numbered | 0 = no product of these rows has a number; 1, and the following |
 //! | held | column, one number for each product: 0 = its name is in the texts, 1 = HQ holds it |
 //! | numbers | column, one number for each product that HQ holds: the one under which it does |
-//! | told | column, one number for each other product: differences of its number; HQ holds the name under it from now on, but for 0 |
+//! | told | column, one number for each other product: 0 = it has no number; else its number less that of the one before that has one. HQ holds the name under it from now on |
 //! | fingerprint | 0 = no name is held; 1, and the first four bytes of the [fingerprint](crate::protocol::dictionary::fingerprint) of those that are |
 //!
 //! Columns that are written in bits have theirs in the section of bits, in this order.
@@ -338,7 +338,7 @@ fn of_each(sales: &[Sale], number: impl Fn(&Sale) -> i64) -> Vec<i64> {
     sales.iter().map(number).collect()
 }
 
-pub(super) fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
+fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
     let mut last = 0;
     numbers
         .map(|number| {
@@ -349,7 +349,7 @@ pub(super) fn differences(numbers: impl Iterator<Item = i64>) -> Vec<i64> {
         .collect()
 }
 
-pub(super) fn sums(steps: Vec<i64>) -> Vec<i64> {
+fn sums(steps: Vec<i64>) -> Vec<i64> {
     let mut last = 0_i64;
     steps
         .into_iter()
