@@ -5,7 +5,10 @@ use crate::protocol::identity::{self, Claims, Login, Mismatch, Policy};
 use crate::protocol::message::{Outcome, Uplink};
 use crate::store::hq::{Incoming, Question, Suspect, UnreadMessage};
 use crate::transport::{DeadLetter, Delivery};
-use crate::wire::{Envelope, Flaw, Unread, UplinkKind, decode_uplink, read_envelope, topology};
+use crate::wire::{Envelope, Flaw, Unread, UplinkKind, read_envelope, topology};
+
+/// What reads a message.
+pub(super) type Decode = fn(&[u8]) -> Result<Uplink, Unread>;
 
 /// This delivery of a message, counted from 1, and all later ones are handled alone: a message among the earlier groups may be what ended the program.
 pub(super) const ALONE_FROM: u32 = 5;
@@ -14,8 +17,8 @@ pub(super) const MAX_TRIES: u64 = 5;
 
 /// A delivery, as far as it can be read.
 #[derive(Debug)]
-pub(super) struct Heard<'a> {
-    pub(super) delivery: &'a Delivery,
+pub(super) struct Heard {
+    delivery: Delivery,
     read: Read,
 }
 
@@ -31,19 +34,19 @@ enum Read {
     },
 }
 
-impl<'a> Heard<'a> {
+impl Heard {
     /// Reads a delivery.
-    pub(super) fn of(delivery: &'a Delivery) -> Self {
+    pub(super) fn of(delivery: Delivery, decode: Decode) -> Self {
         let read = if delivery.dead_letter.is_some() {
             Read::DeadLetter
         } else {
-            Read::Bytes(decode_uplink(&delivery.body))
+            Read::Bytes(decode(&delivery.body))
         };
         Self { delivery, read }
     }
 
     /// Reads the envelope of a delivery alone, because the handling of the whole never ended in so many tries.
-    pub(super) fn poison(delivery: &'a Delivery, tries: u64) -> Self {
+    pub(super) fn poison(delivery: Delivery, tries: u64) -> Self {
         let envelope = read_envelope(&delivery.body);
         Self {
             delivery,
@@ -73,7 +76,7 @@ impl<'a> Heard<'a> {
 
     /// What is to be done about it.
     pub(super) fn judge(self, policy: Policy) -> Incoming {
-        let delivery = self.delivery;
+        let delivery = &self.delivery;
         match self.read {
             Read::DeadLetter => Incoming::Refused(suspect(delivery, "the broker gave the message up".to_owned())),
             Read::Bytes(Ok(message)) => match sender(delivery, spoken_by(&message), policy) {

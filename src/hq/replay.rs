@@ -5,6 +5,7 @@ use crate::protocol::identity::Policy;
 use crate::store::StoreError;
 use crate::store::hq::{HqDb, Incoming};
 use crate::transport::Delivery;
+use crate::wire::decode_uplink;
 
 use super::intake::Heard;
 
@@ -43,7 +44,7 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
         dead_letter: None,
         body: suspect.bytes,
     };
-    let heard = Heard::of(&delivery);
+    let heard = Heard::of(delivery, decode_uplink);
     let branches: Vec<_> = heard.branch().into_iter().collect();
     let had_own_login = !db.with_own_login(&branches)?.is_empty();
     match heard.judge(Policy { trial, had_own_login }) {
