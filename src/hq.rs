@@ -4,19 +4,22 @@
 //! acknowledged before its answer is out would leave a branch waiting. So whatever fails in between, the broker delivers again, and what was stored is
 //! answered as stored.
 //!
-//! What a delivery is, and what of it may be taken, is `intake`'s to say; how many are taken at once is the `desk`'s; when nothing must be taken, because the clock can't
-//! be right, `vigil`'s. What becomes of rows is decided in [`crate::protocol::verdict`] and executed in [`crate::store::hq`]; brokers are
+//! Three things go on at once, each with a part of what has come: one part is committed at the `desk`, the part behind it is read by the `reader`, and the part before it is
+//! answered and acknowledged. What a delivery is, and what of it may be taken, is `intake`'s to say; when nothing must be taken, because the clock can't be right, `vigil`'s. What becomes of rows is decided in [`crate::protocol::verdict`] and executed in [`crate::store::hq`]; brokers are
 //! [`crate::transport`]'s. Here is the loop: it opens what it needs, and after any failure drops the session, says so once, and begins again by itself.
 
+mod aside;
 mod desk;
 mod intake;
+mod reader;
 mod replay;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod vigil;
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -24,10 +27,14 @@ use futures_util::FutureExt;
 use crate::clock;
 use crate::domain::time::UtcMillis;
 use crate::protocol::backoff::Backoff;
+use crate::protocol::message::Uplink;
 use crate::shutdown::Shutdown;
-use crate::store::hq::HqDb;
-use crate::transport::{HqLink, HqTransport, HqTrouble, Reply};
-use desk::Desk;
+use crate::store::hq::{HqDb, Incoming};
+use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble};
+use crate::wire::{Names, Unread, decode_uplink};
+use aside::Aside;
+use desk::{Answers, Committed, Desk};
+use reader::{Part, Reader};
 use trouble::{Said, Trouble};
 
 pub use replay::{ReplayError, replay};
@@ -45,6 +52,8 @@ pub struct Options {
     pub trial: bool,
     /// What tells the time: the wall clock, or a test.
     pub wall: fn() -> UtcMillis,
+    /// What reads a message: the codec, or a test.
+    pub decode: fn(&[u8], &mut Names<'_>) -> Result<Uplink, Unread>,
     /// When this program was built: an earlier clock is wrong.
     pub built: UtcMillis,
     /// How long HQ waits after a failure.
@@ -58,6 +67,7 @@ impl Options {
         Self {
             trial,
             wall: clock::wall,
+            decode: decode_uplink,
             built: clock::BUILT,
             retry: Backoff {
                 first_ms: 1_000,
@@ -85,6 +95,7 @@ pub async fn run<T: HqTransport>(transport: T, db: HqDb, options: Options, shutd
         transport,
         place: db.path().to_owned(),
         desk: Some(Desk::at(db, options)),
+        reader: None,
         options,
         failures: 0,
         said: Said::default(),
@@ -104,22 +115,43 @@ struct Office<T> {
     place: PathBuf,
     /// Not here while a thread works at it; lost with a thread that panicked, and then opened again.
     desk: Option<Desk>,
+    /// Not here while somebody waits for it; lost if it panicked, and then begun again.
+    reader: Option<Aside<Reader>>,
     options: Options,
     /// How many sessions in a row have ended before anything was taken.
     failures: u32,
     said: Said,
 }
 
-/// A group that is committed: its answers must go out before the broker hears that it is done with. The broker waits for that while the next group is committed.
+/// What a session has in hand. In memory as sales are at most the part that is committed and the one behind it.
+#[derive(Default)]
+struct Hands {
+    /// Has come, and is not read yet.
+    waiting: VecDeque<Delivery>,
+    /// Is read, and committed next.
+    read: Option<Part>,
+    /// Is committed.
+    owed: Option<Owed>,
+    /// Was committed, and is of no use any more. To free so many sales takes its time, so whoever reads does it.
+    spent: Vec<Incoming>,
+}
+
+impl Hands {
+    fn are_empty(&self) -> bool {
+        self.waiting.is_empty() && self.read.is_none() && self.owed.is_none()
+    }
+}
+
+/// A part that is committed: its answers must go out before the broker hears that it is done with. The broker waits for that while the next part is committed.
 struct Owed {
-    replies: Vec<Reply>,
+    answers: Answers,
     tags: Vec<u64>,
 }
 
-/// Answers a committed group, and then acks it to the broker.
+/// Answers a committed part, and then acks it to the broker.
 async fn pay(link: &mut impl HqLink, owed: Option<Owed>) -> Result<(), HqTrouble> {
-    if let Some(Owed { replies, tags }) = owed {
-        link.reply(replies).await?;
+    if let Some(Owed { answers, tags }) = owed {
+        link.reply(answers.write()).await?;
         link.ack(&tags).await?;
     }
     Ok(())
@@ -132,41 +164,32 @@ impl<T: HqTransport> Office<T> {
             return Ok(());
         }
         let wall = self.options.wall;
-        self.at_desk(move |desk| desk.ready(wall())).await?;
+        at_desk(&mut self.desk, &self.place, self.options, move |desk| {
+            desk.ready(wall())
+        })
+        .await?;
         let mut link = tokio::select! {
             biased;
             () = shutdown.wait() => return Ok(()),
             link = self.transport.open() => link?,
         };
         tracing::info!("head office listens");
-        let mut owed: Option<Owed> = None;
+        let mut hands = Hands::default();
         loop {
-            let group = match owed {
-                None => tokio::select! {
+            if hands.are_empty() {
+                let group = tokio::select! {
                     biased;
                     () = shutdown.wait() => break,
-                    group = link.next_group(GROUP_MESSAGES, GROUP_BYTES) => Some(group?),
-                },
-                Some(_) if shutdown.is_requested() => None,
+                    group = link.next_group(GROUP_MESSAGES, GROUP_BYTES) => group?,
+                };
+                hands.waiting.extend(group);
+            } else if hands.waiting.is_empty() && !shutdown.is_requested() {
                 // What has not arrived yet must not keep a branch waiting for its answer.
-                Some(_) => link
-                    .next_group(GROUP_MESSAGES, GROUP_BYTES)
-                    .now_or_never()
-                    .transpose()?,
-            };
-            let was_owed = owed.is_some();
-            if let Some(group) = group {
-                let tags = group.iter().map(|delivery| delivery.tag).collect();
-                let taking = self.at_desk(move |desk| desk.take(&group, wall()));
-                let (replies, paid) = tokio::join!(taking, pay(&mut link, owed.take()));
-                paid?;
-                owed = Some(Owed {
-                    replies: replies?,
-                    tags,
-                });
-            } else {
-                pay(&mut link, owed.take()).await?;
+                let group = link.next_group(GROUP_MESSAGES, GROUP_BYTES).now_or_never();
+                hands.waiting.extend(group.transpose()?.unwrap_or_default());
             }
+            let was_owed = hands.owed.is_some();
+            hands = self.turn(&mut link, hands).await?;
             if was_owed {
                 self.failures = 0;
                 self.said.all_is_well();
@@ -176,23 +199,39 @@ impl<T: HqTransport> Office<T> {
         Ok(())
     }
 
-    /// Works at the desk on a thread that may block; opens the database again first if it was lost.
-    async fn at_desk<R: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Desk) -> Result<R, Trouble> + Send + 'static,
-    ) -> Result<R, Trouble> {
-        let (desk, place, options) = (self.desk.take(), self.place.clone(), self.options);
-        let working = tokio::task::spawn_blocking(move || {
-            let mut desk = match desk {
-                Some(desk) => desk,
-                None => Desk::at(HqDb::open(&place)?, options),
-            };
-            let done = work(&mut desk);
-            Ok((desk, done))
+    /// Pays what is owed, commits what is read, and reads some of what waits, all at once. Whatever fails, the others are ended first, and what is committed is paid.
+    async fn turn(&mut self, link: &mut T::Link, hands: Hands) -> Result<Hands, Trouble> {
+        let Hands {
+            waiting,
+            read,
+            owed,
+            spent,
+        } = hands;
+        let wall = self.options.wall;
+        let (desk, options) = (&mut self.desk, self.options);
+        let committing = async {
+            let Some(part) = read else { return Ok(None) };
+            let taking = at_desk(desk, &self.place, options, move |desk| desk.take(part, wall()));
+            taking.await.map(Some)
+        };
+        let reading = read_some(&mut self.reader, &self.place, options, waiting, spent);
+        let (committed, read, paid) = tokio::join!(committing, reading, pay(link, owed));
+        paid?;
+        let (owed, spent) = committed?.map_or_else(Default::default, |Committed { answers, tags, spent }| {
+            (Some(Owed { answers, tags }), spent)
         });
-        let (desk, done) = working.await.map_err(Trouble::Panicked).flatten()?;
-        self.desk = Some(desk);
-        done
+        match read {
+            Ok((waiting, read)) => Ok(Hands {
+                waiting,
+                read,
+                owed,
+                spent,
+            }),
+            Err(trouble) => {
+                pay(link, owed).await?;
+                Err(trouble)
+            }
+        }
     }
 
     async fn wait_after(&mut self, trouble: &Trouble, shutdown: &Shutdown) {
@@ -210,4 +249,48 @@ impl<T: HqTransport> Office<T> {
             () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
         }
     }
+}
+
+/// Works at the desk on a thread that may block; opens the database again first if it was lost.
+async fn at_desk<R: Send + 'static>(
+    place_of_desk: &mut Option<Desk>,
+    database: &Path,
+    options: Options,
+    work: impl FnOnce(&mut Desk) -> Result<R, Trouble> + Send + 'static,
+) -> Result<R, Trouble> {
+    let (desk, database) = (place_of_desk.take(), database.to_owned());
+    let working = tokio::task::spawn_blocking(move || {
+        let mut desk = match desk {
+            Some(desk) => desk,
+            None => Desk::at(HqDb::open(&database)?, options),
+        };
+        let done = work(&mut desk);
+        Ok((desk, done))
+    });
+    let (desk, done) = working.await.map_err(Trouble::Panicked).flatten()?;
+    *place_of_desk = Some(desk);
+    done
+}
+
+/// Frees what is spent and has the next part of what waits read; returns what waits on, and the part.
+async fn read_some(
+    place_of_reader: &mut Option<Aside<Reader>>,
+    database: &Path,
+    options: Options,
+    mut waiting: VecDeque<Delivery>,
+    spent: Vec<Incoming>,
+) -> Result<(VecDeque<Delivery>, Option<Part>), Trouble> {
+    if waiting.is_empty() && spent.is_empty() {
+        return Ok((waiting, None));
+    }
+    let reader = place_of_reader.take();
+    let reader = reader.unwrap_or_else(|| Aside::new(Reader::new(database, options)));
+    let reading = reader.work(move |reader| {
+        drop(spent);
+        let part = reader.read(&mut waiting)?;
+        Ok((waiting, part))
+    });
+    let (reader, read) = reading.await.map_err(Trouble::Panicked)?;
+    *place_of_reader = Some(reader);
+    read
 }

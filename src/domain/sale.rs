@@ -188,9 +188,12 @@ fn is_longer(text: &str, max_chars: usize) -> bool {
 pub fn is_clean(text: &str) -> bool {
     if text.is_ascii() {
         let bytes = text.as_bytes();
-        let spaced =
-            bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') || bytes.windows(2).any(|two| two == b"  ");
-        return !spaced && !bytes.iter().any(u8::is_ascii_control);
+        let at_end = bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ');
+        // Without a way out in the middle, so that many bytes are looked at with one instruction.
+        let control = bytes.iter().fold(false, |any, byte| any | byte.is_ascii_control());
+        let pairs = bytes.iter().zip(bytes.iter().skip(1));
+        let doubled = pairs.filter(|pair| *pair == (&b' ', &b' ')).count() > 0;
+        return !at_end && !control && !doubled;
     }
     // As if a space came before the text, and the text must not end behind one.
     let mut behind_space = true;

@@ -1,4 +1,5 @@
-//! The desk at which deliveries are taken: reads them, has them committed, and writes the answers. It blocks, so it is worked at on a thread of its own.
+//! The desk at which deliveries are taken: judges who has sent them, and has them committed. It blocks, so it is worked at on a thread of its own; what needs no database is done elsewhere
+//! meanwhile: deliveries are read by the `reader`, and answers written when the next part is already here.
 
 use std::collections::HashSet;
 
@@ -8,25 +9,24 @@ use crate::domain::sale::clean;
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::{Login, Policy};
 use crate::protocol::message::{Downlink, Outcome, Uplink};
-use crate::store::hq::{HqDb, HqNames, Incoming, MessageDigest, Suspect};
+use crate::store::hq::{HqDb, Incoming, MessageDigest, Suspect};
 use crate::transport::{Delivery, Reply};
 use crate::wire::{READS, encode_downlink};
 
 use super::Options;
-use super::intake::{self, Heard, MAX_TRIES};
+use super::intake::{Heard, MAX_TRIES};
+use super::reader::{Content, Part, Reader};
 use super::trouble::Trouble;
 use super::vigil::{self, Witnesses};
-
-/// A transaction is closed once this many sales are in it: more make it hardly faster, and all of them are in memory. What is taken from the broker at once has mostly fewer.
-const COMMIT_ROWS: usize = 32_000;
 
 /// How many bytes a database that has failed must take before anything is taken from the broker again: as much as a large group needs, so that a disk with a little room
 /// left doesn't have everything delivered again and again.
 const PROBE_BYTES: u32 = 4 << 20;
 
 pub(super) struct Desk {
-    names: HqNames,
     db: HqDb,
+    /// For what is read only after something was written down.
+    reader: Reader,
     trial: bool,
     built: UtcMillis,
     witnesses: Witnesses,
@@ -37,7 +37,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn at(db: HqDb, options: Options) -> Self {
         Self {
-            names: HqNames::at(db.path().to_owned()),
+            reader: Reader::new(db.path(), options),
             db,
             trial: options.trial,
             built: options.built,
@@ -62,55 +62,43 @@ impl Desk {
         Ok(self.witnesses.check(now, clock::tick())?)
     }
 
-    /// Takes a group of deliveries; when it returns well everything is committed, and the answers may go out.
-    pub(super) fn take(&mut self, group: &[Delivery], now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
+    /// Takes a part; when it returns well everything is committed, and the answers may go out.
+    pub(super) fn take(&mut self, part: Part, now: UtcMillis) -> Result<Committed, Trouble> {
         self.check_clock(now)?;
-        let replies = self.take_all(group, now);
-        self.doubtful |= matches!(replies, Err(Trouble::Database(_) | Trouble::Reopen(_)));
-        replies
+        let taken = match part.content {
+            Content::Together(heard) => self.commit(heard, now),
+            Content::Alone(delivery) => self.take_alone(delivery, now),
+        };
+        self.doubtful |= matches!(taken, Err(Trouble::Database(_) | Trouble::Reopen(_)));
+        let (answers, spent) = taken?;
+        Ok(Committed {
+            answers,
+            tags: part.tags,
+            spent,
+        })
     }
 
-    fn take_all(&mut self, group: &[Delivery], now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
-        let mut replies = Vec::with_capacity(group.len());
-        let (mut together, mut rows) = (Vec::new(), 0);
-        for delivery in group.iter().filter(|delivery| !intake::is_expired_hello(delivery)) {
-            if intake::is_suspicious(delivery) {
-                replies.extend(self.commit(std::mem::take(&mut together), now)?);
-                rows = 0;
-                replies.extend(self.take_alone(delivery, now)?);
-                continue;
-            }
-            let heard = Heard::of(delivery, &mut self.names)?;
-            rows += heard.rows();
-            together.push(heard);
-            if rows >= COMMIT_ROWS {
-                replies.extend(self.commit(std::mem::take(&mut together), now)?);
-                rows = 0;
-            }
-        }
-        replies.extend(self.commit(together, now)?);
-        Ok(replies)
-    }
-
-    /// Takes a delivery that may be what ended this program before: that it is tried is written down first.
-    fn take_alone(&mut self, delivery: &Delivery, now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
+    /// Takes a delivery that may be what ended this program before: that it is tried is written down first, and that the try has ended only when nothing is left to do but to send the
+    /// answer.
+    fn take_alone(&mut self, delivery: Delivery, now: UtcMillis) -> Result<(Answers, Vec<Incoming>), Trouble> {
         let digest = MessageDigest::of(&delivery.routing_key, delivery.user_id.as_deref(), &delivery.body);
         let unfinished = self.db.try_begins(digest, now)?;
         let heard = if unfinished < MAX_TRIES {
-            Heard::of(delivery, &mut self.names)?
+            self.reader.hear(delivery)?
         } else {
             Heard::poison(delivery, unfinished)
         };
-        let replies = self.commit(vec![heard], now);
-        if !matches!(replies, Err(Trouble::Database(_))) {
+        let taken = self.commit(vec![heard], now);
+        let taken = taken.map(|(answers, spent)| (Answers::Written(answers.write()), spent));
+        if !matches!(taken, Err(Trouble::Database(_))) {
             self.db.try_ended(digest)?;
         }
-        replies
+        taken
     }
 
-    fn commit(&mut self, heard: Vec<Heard<'_>>, now: UtcMillis) -> Result<Vec<Reply>, Trouble> {
+    fn commit(&mut self, heard: Vec<Heard>, now: UtcMillis) -> Result<(Answers, Vec<Incoming>), Trouble> {
         if heard.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Answers::Written(Vec::new()), Vec::new()));
         }
         let mut branches: Vec<&BranchCode> = heard.iter().filter_map(Heard::branch).collect();
         branches.sort_unstable();
@@ -126,15 +114,45 @@ impl Desk {
         self.witnesses.check(now, began)?;
         let answers = self.db.commit_group(now, &READS, &group)?;
         tell(&group, &answers, clock::tick().since(began));
-        let answered = group.iter().zip(&answers);
-        Ok(answered
-            .filter_map(|(incoming, answer)| reply(incoming, answer.as_ref()?))
-            .collect())
+        let addressed = group.iter().zip(answers).filter_map(|(incoming, answer)| {
+            let (branch, _) = incoming.speaker()?;
+            Some((branch.clone(), answer?))
+        });
+        Ok((Answers::Decided(addressed.collect()), group))
+    }
+}
+
+/// A part that is committed.
+pub(super) struct Committed {
+    pub(super) answers: Answers,
+    /// The deliveries, as the broker knows them.
+    pub(super) tags: Vec<u64>,
+    /// What was in it.
+    pub(super) spent: Vec<Incoming>,
+}
+
+/// The answers to a part.
+pub(super) enum Answers {
+    Decided(Vec<(BranchCode, Downlink)>),
+    /// As they travel.
+    Written(Vec<Reply>),
+}
+
+impl Answers {
+    /// The answers as they travel.
+    pub(super) fn write(self) -> Vec<Reply> {
+        match self {
+            Self::Decided(answers) => answers
+                .into_iter()
+                .filter_map(|(branch, answer)| reply(branch, &answer))
+                .collect(),
+            Self::Written(replies) => replies,
+        }
     }
 }
 
 /// Judges a delivery by what is known of its branch, and learns from it for the next one.
-fn judge(heard: Heard<'_>, trial: bool, own_logins: &mut HashSet<BranchCode>) -> Incoming {
+fn judge(heard: Heard, trial: bool, own_logins: &mut HashSet<BranchCode>) -> Incoming {
     let had_own_login = heard.branch().is_some_and(|branch| own_logins.contains(branch));
     let incoming = heard.judge(Policy { trial, had_own_login });
     if let Some((branch, Login::Own)) = incoming.speaker()
@@ -156,14 +174,10 @@ const fn told_clock(incoming: &Incoming) -> Option<(&BranchCode, UtcMillis)> {
     }
 }
 
-/// The answer as it travels.
-fn reply(incoming: &Incoming, answer: &Downlink) -> Option<Reply> {
-    let (branch, _) = incoming.speaker()?;
+/// An answer as it travels.
+fn reply(branch: BranchCode, answer: &Downlink) -> Option<Reply> {
     match encode_downlink(answer) {
-        Ok(body) => Some(Reply {
-            branch: branch.clone(),
-            body,
-        }),
+        Ok(body) => Some(Reply { branch, body }),
         Err(error) => {
             // Nothing that was read can need an answer that is over the limits; if it does, the others must not wait for it.
             tracing::error!(%branch, %error, "an answer can't be written; the branch will ask again");

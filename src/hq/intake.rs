@@ -7,7 +7,10 @@ use crate::protocol::message::{Outcome, Uplink};
 use crate::store::OpenError;
 use crate::store::hq::{HqNames, Incoming, Question, Suspect, UnreadMessage};
 use crate::transport::{DeadLetter, Delivery};
-use crate::wire::{Envelope, Flaw, Unread, UplinkKind, decode_uplink, read_envelope, topology};
+use crate::wire::{Envelope, Flaw, Names, Unread, UplinkKind, read_envelope, topology};
+
+/// What reads a message.
+pub(super) type Decode = fn(&[u8], &mut Names<'_>) -> Result<Uplink, Unread>;
 
 /// This delivery of a message, counted from 1, and all later ones are handled alone: a message among the earlier groups may be what ended the program.
 pub(super) const ALONE_FROM: u32 = 5;
@@ -16,8 +19,8 @@ pub(super) const MAX_TRIES: u64 = 5;
 
 /// A delivery, as far as it can be read.
 #[derive(Debug)]
-pub(super) struct Heard<'a> {
-    pub(super) delivery: &'a Delivery,
+pub(super) struct Heard {
+    delivery: Delivery,
     read: Read,
 }
 
@@ -33,12 +36,12 @@ enum Read {
     },
 }
 
-impl<'a> Heard<'a> {
+impl Heard {
     /// Reads a delivery; `names` has the product names that it may lean on.
     ///
     /// # Errors
     /// When the names can't be read.
-    pub(super) fn of(delivery: &'a Delivery, names: &mut HqNames) -> Result<Self, OpenError> {
+    pub(super) fn of(delivery: Delivery, decode: Decode, names: &mut HqNames) -> Result<Self, OpenError> {
         if delivery.dead_letter.is_some() {
             let read = Read::DeadLetter;
             return Ok(Self { delivery, read });
@@ -51,7 +54,7 @@ impl<'a> Heard<'a> {
                 None
             })
         };
-        let read = Read::Bytes(decode_uplink(&delivery.body, &mut held));
+        let read = Read::Bytes(decode(&delivery.body, &mut held));
         match failed {
             None => Ok(Self { delivery, read }),
             Some(error) => Err(error),
@@ -59,7 +62,7 @@ impl<'a> Heard<'a> {
     }
 
     /// Reads the envelope of a delivery alone, because the handling of the whole never ended in so many tries.
-    pub(super) fn poison(delivery: &'a Delivery, tries: u64) -> Self {
+    pub(super) fn poison(delivery: Delivery, tries: u64) -> Self {
         let envelope = read_envelope(&delivery.body);
         Self {
             delivery,
@@ -91,7 +94,7 @@ impl<'a> Heard<'a> {
 
     /// What is to be done about it.
     pub(super) fn judge(self, policy: Policy) -> Incoming {
-        let delivery = self.delivery;
+        let delivery = &self.delivery;
         match self.read {
             Read::DeadLetter => Incoming::Refused(suspect(delivery, "the broker gave the message up".to_owned())),
             Read::Bytes(Ok(message)) => match sender(delivery, spoken_by(&message), policy) {

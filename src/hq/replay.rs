@@ -6,6 +6,7 @@ use crate::protocol::message::Outcome;
 use crate::store::hq::{HqDb, HqNames, Incoming, Question};
 use crate::store::{OpenError, StoreError};
 use crate::transport::Delivery;
+use crate::wire::decode_uplink;
 
 use super::intake::Heard;
 
@@ -47,7 +48,7 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
         dead_letter: None,
         body: suspect.bytes,
     };
-    let heard = Heard::of(&delivery, &mut HqNames::at(db.path().to_owned()))?;
+    let heard = Heard::of(delivery, decode_uplink, &mut HqNames::at(db.path().to_owned()))?;
     let branches: Vec<_> = heard.branch().into_iter().collect();
     let had_own_login = !db.with_own_login(&branches)?.is_empty();
     match heard.judge(Policy { trial, had_own_login }) {

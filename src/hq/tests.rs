@@ -1,5 +1,6 @@
 //! Head office as a whole: a session, its group and its end, with a broker in memory.
 
+mod ahead;
 mod broker;
 mod clocks;
 mod suspects;
@@ -30,6 +31,7 @@ const LEDGER: LedgerId = LedgerId::from_random(7);
 const QUICK: Options = Options {
     trial: false,
     wall: || NOW,
+    decode: decode_uplink,
     built: UtcMillis(0),
     retry: Backoff { first_ms: 1, cap_ms: 1 },
 };

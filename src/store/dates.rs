@@ -5,25 +5,37 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 /// What stands between two numbers, and where.
 const SEPARATORS: [(usize, u8); 5] = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
 
+/// A date as its column takes it, without memory of its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DateText([u8; 19]);
+
+impl DateText {
+    pub(super) fn of(date: NaiveDateTime) -> Self {
+        let mut text = *b"0000-00-00 00:00:00";
+        let mut write = |number: u32, last: usize, digits: usize| {
+            let mut rest = number;
+            for at in (last + 1 - digits..=last).rev() {
+                text[at] = b'0' + u8::try_from(rest % 10).expect("a remainder of ten is a digit");
+                rest /= 10;
+            }
+        };
+        write(date.year().unsigned_abs(), 3, 4);
+        write(date.month(), 6, 2);
+        write(date.day(), 9, 2);
+        write(date.hour(), 12, 2);
+        write(date.minute(), 15, 2);
+        write(date.second(), 18, 2);
+        Self(text)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits and separators are text")
+    }
+}
+
 /// Writes a date.
 pub(super) fn text(date: NaiveDateTime) -> String {
-    let mut text = String::with_capacity(19);
-    let mut digits = |number: u32, from: u32| {
-        let mut place = from;
-        while place > 0 {
-            text.push(char::from_digit(number / place % 10, 10).expect("a remainder of ten is a digit"));
-            place /= 10;
-        }
-    };
-    digits(date.year().unsigned_abs(), 1_000);
-    let parts = [date.month(), date.day(), date.hour(), date.minute(), date.second()];
-    for part in parts {
-        digits(part, 10);
-    }
-    for (at, separator) in SEPARATORS {
-        text.insert(at, char::from(separator));
-    }
-    text
+    DateText::of(date).as_str().to_owned()
 }
 
 /// Reads a date; `None` if the text is not as [`text`] writes it.

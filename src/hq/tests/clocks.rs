@@ -50,7 +50,11 @@ fn a_clock_that_is_earlier_than_the_program_takes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut desk = Desk::at(HqDb::create(&folder.path().join("hq.db"), 5, NOW).unwrap(), built);
     assert!(matches!(desk.ready(NOW), Err(Trouble::Clock(_))));
-    assert!(matches!(desk.take(&[delivery(&hello())], NOW), Err(Trouble::Clock(_))));
+    let part = Reader::new(folder.path(), built)
+        .read(&mut [delivery(&hello())].into())
+        .unwrap()
+        .unwrap();
+    assert!(matches!(desk.take(part, NOW), Err(Trouble::Clock(_))));
     desk.ready(built.built).unwrap();
 }
 

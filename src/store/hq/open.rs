@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
@@ -19,6 +20,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/hq/sqlite")
 
 /// Two tables that only head office's database has.
 const MARKS: [&str; 2] = ["hq", "sale_conflicts"];
+
+/// So much of the database is kept in memory, in KiB: a little more than one transaction changes. With less, pages leave it in the middle of a transaction and are read again.
+const CACHE: &str = "PRAGMA cache_size = -8192";
 
 /// The most databases that one can be started to replace; every receipt names them all.
 const MAX_REPLACED: usize = 32;
@@ -55,6 +59,7 @@ impl HqDb {
             // In one transaction, so that of two newer programs one migrates and the other finds it done.
             conn.immediate_transaction(|conn| sqlite::migrate(conn, MIGRATIONS, path))?;
         }
+        conn.batch_execute(CACHE).map_err(StoreError::from)?;
         Self::ready(conn, path)
     }
 

@@ -20,6 +20,35 @@ fn a_fresh_batch_is_stored_and_counted() {
 }
 
 #[test]
+fn each_of_many_rows_keeps_its_revision_and_its_void() {
+    let mut hq = hq();
+    let row = |id: i64| match id % 300 {
+        77 => revised(id, 4, "PENS"),
+        222 => Sale {
+            deleted_at: Some(UtcMillis(NOW.0 - id)),
+            ..revised(id, 2, "INK")
+        },
+        _ => sale(id),
+    };
+    let (stored, ..) = hq.take((1..=831).map(row).collect());
+    assert_eq!(stored.len(), 831);
+    assert_eq!(
+        hq.text("SELECT group_concat(external_id || '/' || revision, ' ') FROM sales WHERE revision > 1")
+            .as_deref(),
+        Some("77/4 222/2 377/4 522/2 677/4 822/2")
+    );
+    let voided = format!(
+        "SELECT sum(external_id) FROM sales WHERE deleted_at = {} - external_id",
+        NOW.0
+    );
+    assert_eq!(hq.number(&voided), 222 + 522 + 822);
+    assert_eq!(
+        hq.number("SELECT count(*) FROM sales WHERE deleted_at IS NULL AND received_at > 0"),
+        828
+    );
+}
+
+#[test]
 fn a_repeated_batch_is_receipted_again_and_stored_once() {
     let mut hq = hq();
     hq.take(vec![sale(1), sale(2)]);
