@@ -15,6 +15,10 @@ enum Step {
     Sell {
         day: u8,
     },
+    Import {
+        sales: u8,
+        day: u8,
+    },
     Edit {
         sale: usize,
         day: u8,
@@ -62,6 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let pick = 0..1_000_usize;
     let step = prop_oneof![
         4 => (0..3_u8).prop_map(|day| Step::Sell { day }),
+        1 => (1..5_u8, 0..3_u8).prop_map(|(sales, day)| Step::Import { sales, day }),
         3 => (pick.clone(), 0..3_u8).prop_map(|(sale, day)| Step::Edit { sale, day }),
         1 => pick.clone().prop_map(|sale| Step::Void { sale }),
         5 => (1..6_u32).prop_map(|max_rows| Step::Form { max_rows }),

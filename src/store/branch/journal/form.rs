@@ -72,7 +72,7 @@ pub(super) fn form(
     };
     let ledger = ledgers::numbered(conn, *ledger_no)?;
     let rows = take(conn, waiting, &ledger)?;
-    leave_outbox(conn, &rows)?;
+    leave_outbox(conn, kept, &rows)?;
     let outline = insert(conn, kept, id, &ledger, &rows, now)?;
     let batch = Batch {
         branch: branch.clone(),
@@ -139,7 +139,10 @@ fn sale(record: SaleRecord, ledger: LedgerId, region: &str) -> Result<Sale, Stor
 }
 
 /// Deletes rows from the outbox by ranges: within a day nothing lies between two that follow each other.
-fn leave_outbox(conn: &mut SqliteConnection, rows: &[Waiting]) -> Result<(), StoreError> {
+fn leave_outbox(conn: &mut SqliteConnection, kept: &mut Kept, rows: &[Waiting]) -> Result<(), StoreError> {
+    for row in rows {
+        kept.ages.leave(row.sale.updated_at);
+    }
     let day = |row: &Waiting| row.sale.content.date.date();
     for range in rows.chunk_by(|one, next| day(one) == day(next) && !next.after_gap) {
         let (Some(first), Some(last)) = (range.first(), range.last()) else {
