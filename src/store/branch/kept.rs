@@ -47,7 +47,7 @@ impl Kept {
                 totals::conflicts,
                 totals::ahead,
             ))
-            .first(conn)?;
+            .get_result(conn)?;
         let (rows, sales, qty, amount, tax, pending, sent, rejected, conflicts, ahead) = row;
         Ok(Self {
             rows,

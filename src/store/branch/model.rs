@@ -47,10 +47,11 @@ enum Step {
     Unreadable {
         batch: usize,
     },
-    /// A receipt reaches the branch, and perhaps will once more.
+    /// A receipt reaches the branch, and perhaps will once more; it may give room for a batch of so many rows.
     Deliver {
         receipt: usize,
         again: bool,
+        room: Option<u32>,
     },
     Retry {
         sale: usize,
@@ -75,7 +76,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<bool>().prop_map(|same_broker| Step::Resume { same_broker }),
         6 => (pick.clone(), any::<[u8; 4]>()).prop_map(|(batch, luck)| Step::Answer { batch, luck }),
         1 => pick.clone().prop_map(|batch| Step::Unreadable { batch }),
-        6 => (pick.clone(), any::<bool>()).prop_map(|(receipt, again)| Step::Deliver { receipt, again }),
+        6 => (pick.clone(), any::<bool>(), prop::option::of(1..6_u32))
+            .prop_map(|(receipt, again, room)| Step::Deliver { receipt, again, room }),
         1 => pick.clone().prop_map(|sale| Step::Retry { sale }),
         1 => (pick, any::<bool>()).prop_map(|(sale, take_hq)| Step::Resolve { sale, take_hq }),
         1 => Just(Step::Resend),

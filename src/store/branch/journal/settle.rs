@@ -9,7 +9,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::super::kept::Kept;
-use super::super::schema::{batches, branch};
 use super::super::statement::sql;
 use super::super::{ledgers, log, place, sales, values};
 use super::batch::{self, BatchState, StoredBatch, StoredRun};
@@ -184,18 +183,15 @@ fn with_other_batch(conn: &mut SqliteConnection, row: &Carried) -> Result<Option
 }
 
 fn answered(conn: &mut SqliteConnection, batch: &StoredBatch, receipt: &Receipt, now: Now) -> Result<(), StoreError> {
-    diesel::update(batches::table.find(batch.no))
-        .set((
-            batches::state.eq("answered"),
-            batches::live.eq(0),
-            batches::live_total.eq(0),
-            batches::counted.eq(0),
-            batches::answered_at.eq(now.wall.0),
-            batches::hq_clock.eq(receipt.hq.clock.0),
-        ))
-        .execute(conn)?;
-    diesel::update(branch::table)
-        .set(branch::last_receipt_at.eq(now.wall.0))
+    sql::<()>(
+        "UPDATE batches SET state = 'answered', live = 0, live_total = 0, counted = 0, answered_at = ?, hq_clock = ? WHERE no = ?",
+    )
+    .int(now.wall.0)
+    .int(receipt.hq.clock.0)
+    .int(batch.no)
+    .execute(conn)?;
+    sql::<()>("UPDATE branch SET last_receipt_at = ?")
+        .int(now.wall.0)
         .execute(conn)?;
     super::heard(conn, &receipt.hq, now)
 }
