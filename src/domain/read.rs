@@ -161,7 +161,7 @@ pub struct BranchStatus {
     pub recalled: u64,
     /// The money (amount and tax) of the rows that are not acked.
     pub ahead_amount: MoneySum,
-    /// When the oldest row that is not acked was last written.
+    /// When the oldest row that is not acked was last written; never later, and earlier by less than a minute where another sale of that minute has left.
     pub oldest_ahead: Option<UtcMillis>,
     /// The highest id given out; zero before the first sale.
     pub highest_id: i64,

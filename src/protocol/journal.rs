@@ -40,6 +40,18 @@ pub trait Journal {
     /// Takes in the receipt of a batch, from the store that this branch knows as HQ.
     fn settle(&mut self, receipt: &Receipt, now: Now) -> Result<Settled, Self::Error>;
 
+    /// Takes in a receipt, then makes the batch for which it gives room, as [`Journal::settle`] and [`Journal::form_batch`] do; a database does both in one transaction,
+    /// because each one costs a wait for the disk.
+    fn settle_and_form(
+        &mut self,
+        receipt: &Receipt,
+        id: BatchId,
+        max_rows: u32,
+        now: Now,
+    ) -> Result<(Settled, Option<Formed>), Self::Error> {
+        Ok((self.settle(receipt, now)?, self.form_batch(id, max_rows, now)?))
+    }
+
     /// Takes in the answer to a hello that this worker said, from the store that this branch knows as HQ.
     fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, Self::Error>;
 

@@ -7,6 +7,7 @@
 //! What a receipt or an applied count *means* is not decided here but in [`crate::protocol`]; this module is the one that implements
 //! [`Journal`](crate::protocol::journal::Journal).
 
+mod ages;
 mod audit;
 mod codes;
 mod dictionary;

@@ -8,7 +8,7 @@ use crate::domain::read::LineState;
 use crate::domain::time::Tick;
 use crate::protocol::Now;
 use crate::protocol::dictionary::Lexicon;
-use crate::protocol::journal::Journal;
+use crate::protocol::journal::{Formed, Journal};
 use crate::protocol::message::{Batch, Hello, Uplink as Message, Version};
 use crate::protocol::uplink::{Action, Event, Limits, Uplink};
 
@@ -104,8 +104,18 @@ impl<J: Journal> Worker<J> {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let now = clock();
-            for action in self.machine.handle(now, event) {
-                self.carry_out(action, now, &mut orders, &mut events)?;
+            let mut actions = self.machine.handle(now, event).into_iter().peekable();
+            while let Some(action) = actions.next() {
+                if let (Action::Settle(receipt), Some(&Action::FormBatch { id, max_rows })) = (&action, actions.peek())
+                {
+                    self.lexicon.settled(receipt);
+                    let (settled, formed) = self.journal.settle_and_form(receipt, id, max_rows, now)?;
+                    actions.next();
+                    events.push_back(Event::Settled(settled));
+                    events.push_back(self.keep(formed));
+                } else {
+                    self.carry_out(action, now, &mut orders, &mut events)?;
+                }
             }
         }
         Ok(orders)
@@ -128,6 +138,15 @@ impl<J: Journal> Worker<J> {
             return Ok(Vec::new());
         }
         self.step(Event::SalesWaiting, clock)
+    }
+
+    /// Keeps a batch until the machine has it published.
+    fn keep(&mut self, formed: Option<Formed>) -> Event {
+        let event = formed
+            .as_ref()
+            .map_or(Event::NothingWaiting, |formed| Event::Formed(formed.outline));
+        self.formed = formed.map(|formed| formed.batch);
+        event
     }
 
     fn carry_out(
@@ -158,12 +177,7 @@ impl<J: Journal> Worker<J> {
             }
             Action::FormBatch { id, max_rows } => {
                 let formed = journal.form_batch(id, max_rows, now)?;
-                events.push_back(
-                    formed
-                        .as_ref()
-                        .map_or(Event::NothingWaiting, |formed| Event::Formed(formed.outline)),
-                );
-                self.formed = formed.map(|formed| formed.batch);
+                events.push_back(self.keep(formed));
             }
             Action::Publish { id, version } => {
                 let batch = self.formed.take().filter(|batch| batch.id == id);

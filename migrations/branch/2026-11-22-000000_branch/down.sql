@@ -10,6 +10,7 @@ DROP TABLE recalls;
 DROP TABLE batch_exceptions;
 DROP TABLE batch_runs;
 DROP TABLE batches;
+DROP TABLE ages;
 DROP TABLE outbox;
 DROP TABLE sale_revisions;
 DROP TABLE sales;

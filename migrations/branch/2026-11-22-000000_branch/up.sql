@@ -97,14 +97,20 @@ CREATE TABLE outbox (
     day TEXT NOT NULL,
     id INTEGER NOT NULL,
     revision INTEGER NOT NULL,
-    written_at INTEGER NOT NULL,
     attempt INTEGER NOT NULL DEFAULT 0,
     last_acked INTEGER NOT NULL DEFAULT 0,
     counted INTEGER NOT NULL DEFAULT 0 CHECK (counted IN (0, 1)),
     cap INTEGER CHECK (cap >= 1),
     PRIMARY KEY (day, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_by_age ON outbox (written_at);
+
+-- How long what waits has waited: how many sales of the outbox were last written in each minute of UTC, and that none of them was before `oldest_at`, which is when one of them
+-- was or one that has left. An index on the outbox would cost every sale what this costs a minute of them.
+CREATE TABLE ages (
+    minute INTEGER NOT NULL PRIMARY KEY,
+    row_count INTEGER NOT NULL CHECK (row_count >= 0),
+    oldest_at INTEGER NOT NULL
+) STRICT;
 
 -- Every batch that was ever made. `live` of its `row_count` rows have their place in it, worth `live_total`; `counted` are among the unanswered revisions of the ledger;
 -- `cap` is the least cap of its rows, which they get back with their freedom.

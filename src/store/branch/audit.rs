@@ -73,7 +73,7 @@ impl fmt::Display for Difference {
 }
 
 /// Rules that no row may break, as queries that count the rows which do.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 10] = [
     (
         "sales whose ids leave a gap",
         "SELECT coalesce(max(id), 0) - count(*) FROM sales",
@@ -85,7 +85,13 @@ const RULES: [(&str, &str); 9] = [
     (
         "outbox rows that are not their sale's newest revision",
         "SELECT count(*) FROM outbox o LEFT JOIN sales s ON s.id = o.id \
-         WHERE s.id IS NULL OR s.revision <> o.revision OR substr(s.date, 1, 10) <> o.day OR s.updated_at <> o.written_at",
+         WHERE s.id IS NULL OR s.revision <> o.revision OR substr(s.date, 1, 10) <> o.day",
+    ),
+    (
+        "minutes that misjudge how many sales of them wait, and since when",
+        "SELECT count(*) FROM ages a FULL JOIN (SELECT s.updated_at / 60000 AS minute, count(*) AS row_count, min(s.updated_at) AS oldest_at \
+           FROM outbox o CROSS JOIN sales s ON s.id = o.id GROUP BY 1) r ON a.minute = r.minute \
+         WHERE a.row_count IS NOT r.row_count OR a.oldest_at > r.oldest_at OR a.oldest_at / 60000 <> a.minute",
     ),
     (
         "held rows that are not their sale's newest revision",

@@ -76,6 +76,7 @@ impl BranchDb {
             let rows = i64::try_from(sales.len()).unwrap_or(i64::MAX);
             let money: MoneySum = sales.iter().map(SaleContent::total).sum();
             kept.enter(SyncKind::Pending, rows, money);
+            kept.ages.enter(now, rows);
             note(conn, digest, last_line, finished, now)?;
             if rows > 0 {
                 let sales = Sales {
@@ -158,7 +159,7 @@ fn insert(
         statement.execute(conn)?;
     }
     sql::<()>(
-        "INSERT INTO outbox (day, id, revision, written_at) SELECT substr(date, 1, 10), id, revision, updated_at FROM sales WHERE id > ?",
+        "INSERT INTO outbox (day, id, revision) SELECT substr(date, 1, 10), id, revision FROM sales WHERE id > ?",
     )
     .int(before)
     .execute(conn)?;

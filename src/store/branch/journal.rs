@@ -11,7 +11,7 @@ mod lease;
 mod settle;
 
 use super::kept::Kept;
-use super::schema::branch;
+use super::statement::sql;
 use super::{BranchDb, dictionary, ledgers, retries, values};
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{BatchId, Nonce, StoreId};
@@ -74,6 +74,21 @@ impl Journal for BranchDb {
         self.write(|conn, kept| settle::settle(conn, kept, &code, receipt, now))
     }
 
+    fn settle_and_form(
+        &mut self,
+        receipt: &Receipt,
+        id: BatchId,
+        max_rows: u32,
+        now: Now,
+    ) -> Result<(Settled, Option<Formed>), StoreError> {
+        let code = self.code.clone();
+        self.write(|conn, kept| {
+            let settled = settle::settle(conn, kept, &code, receipt, now)?;
+            let formed = form::form(conn, kept, &code, id, max_rows, now)?;
+            Ok((settled, formed))
+        })
+    }
+
     fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, StoreError> {
         self.write(|conn, kept| {
             heard(conn, &answer.hq, now)?;
@@ -121,11 +136,9 @@ impl Journal for BranchDb {
 
 /// Writes down that HQ was heard, and how far its clock is from ours.
 fn heard(conn: &mut SqliteConnection, hq: &HqStamp, now: Now) -> Result<(), StoreError> {
-    diesel::update(branch::table)
-        .set((
-            branch::last_heard_at.eq(now.wall.0),
-            branch::skew_ms.eq(hq.clock.0.saturating_sub(now.wall.0)),
-        ))
+    sql::<()>("UPDATE branch SET last_heard_at = ?, skew_ms = ?")
+        .int(now.wall.0)
+        .int(hq.clock.0.saturating_sub(now.wall.0))
         .execute(conn)?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use diesel::prelude::*;
 
+use super::ages::Ages;
 use super::schema::totals;
 use crate::domain::money::MoneySum;
 use crate::domain::sale::Sale;
@@ -25,6 +26,8 @@ pub(super) struct Kept {
     pub(super) conflicts: i64,
     /// The money of all rows that are not acked.
     pub(super) ahead: MoneySum,
+    /// What the transaction changes of how long the rows of the outbox have waited.
+    pub(super) ages: Ages,
 }
 
 type TotalsRow = (i64, i64, String, String, String, i64, i64, i64, i64, String);
@@ -44,7 +47,7 @@ impl Kept {
                 totals::conflicts,
                 totals::ahead,
             ))
-            .first(conn)?;
+            .get_result(conn)?;
         let (rows, sales, qty, amount, tax, pending, sent, rejected, conflicts, ahead) = row;
         Ok(Self {
             rows,
@@ -57,6 +60,7 @@ impl Kept {
             rejected,
             conflicts,
             ahead: MoneySum(sum(&ahead)?),
+            ages: Ages::default(),
         })
     }
 
@@ -75,7 +79,7 @@ impl Kept {
         .int(self.conflicts)
         .text(&self.ahead.0.to_string())
         .execute(conn)?;
-        Ok(())
+        self.ages.save(conn)
     }
 
     /// How many rows are in a state.

@@ -62,18 +62,18 @@ fn mark_bytes(marks: &[Mark]) -> Vec<u8> {
 
 /// The ledger that new sales belong to.
 pub(super) fn current(conn: &mut SqliteConnection) -> Result<Ledger, StoreError> {
-    let no: i64 = branch::table.select(branch::ledger_no).first(conn)?;
+    let no: i64 = branch::table.select(branch::ledger_no).get_result(conn)?;
     numbered(conn, no)
 }
 
 pub(super) fn numbered(conn: &mut SqliteConnection, no: i64) -> Result<Ledger, StoreError> {
-    ledger(ledgers::table.find(no).first(conn)?)
+    ledger(ledgers::table.find(no).get_result(conn)?)
 }
 
 pub(super) fn find(conn: &mut SqliteConnection, id: LedgerId) -> Result<Option<Ledger>, StoreError> {
     let record: Option<LedgerRecord> = ledgers::table
         .filter(ledgers::ledger.eq(id.as_bytes().as_slice()))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     record.map(ledger).transpose()
 }
@@ -157,12 +157,11 @@ fn insert(conn: &mut SqliteConnection, id: LedgerId, first_id: i64, now: UtcMill
 
 /// Writes down how a ledger stands now.
 pub(super) fn stand(conn: &mut SqliteConnection, no: i64, standing: &Standing) -> Result<(), StoreError> {
-    diesel::update(ledgers::table.find(no))
-        .set((
-            ledgers::seen.eq(values::stored(standing.seen)),
-            ledgers::unanswered.eq(values::stored(standing.unanswered)),
-            ledgers::marks.eq(mark_bytes(&standing.marks)),
-        ))
+    sql::<()>("UPDATE ledgers SET seen = ?, unanswered = ?, marks = ? WHERE no = ?")
+        .int(values::stored(standing.seen))
+        .int(values::stored(standing.unanswered))
+        .blob(&mark_bytes(&standing.marks))
+        .int(no)
         .execute(conn)?;
     Ok(())
 }

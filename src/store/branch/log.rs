@@ -2,6 +2,7 @@
 //!
 //! Every program on the database reads the same log. What an event means to a person is said elsewhere.
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use super::schema::events;
@@ -59,8 +60,10 @@ impl BranchDb {
     /// # Errors
     /// When the database can't be read.
     pub fn log_after(&mut self, seq: i64, limit: u32) -> Result<Vec<LogLine>, StoreError> {
+        // Not with a LIMIT, whose value would have the statement prepared anew each time; a worker asks with every step.
         let behind = events::table.filter(events::seq.gt(seq)).order(events::seq);
-        read(behind.limit(i64::from(limit)).load(&mut self.conn)?)
+        let lines = behind.load_iter::<StoredEvent, DefaultLoadingMode>(&mut self.conn)?;
+        read(lines.take(limit as usize).collect::<QueryResult<_>>()?)
     }
 }
 

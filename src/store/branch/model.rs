@@ -15,6 +15,10 @@ enum Step {
     Sell {
         day: u8,
     },
+    Import {
+        sales: u8,
+        day: u8,
+    },
     Edit {
         sale: usize,
         day: u8,
@@ -43,10 +47,11 @@ enum Step {
     Unreadable {
         batch: usize,
     },
-    /// A receipt reaches the branch, and perhaps will once more.
+    /// A receipt reaches the branch, and perhaps will once more; it may give room for a batch of so many rows.
     Deliver {
         receipt: usize,
         again: bool,
+        room: Option<u32>,
     },
     Retry {
         sale: usize,
@@ -62,6 +67,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let pick = 0..1_000_usize;
     let step = prop_oneof![
         4 => (0..3_u8).prop_map(|day| Step::Sell { day }),
+        1 => (1..5_u8, 0..3_u8).prop_map(|(sales, day)| Step::Import { sales, day }),
         3 => (pick.clone(), 0..3_u8).prop_map(|(sale, day)| Step::Edit { sale, day }),
         1 => pick.clone().prop_map(|sale| Step::Void { sale }),
         5 => (1..6_u32).prop_map(|max_rows| Step::Form { max_rows }),
@@ -70,7 +76,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<bool>().prop_map(|same_broker| Step::Resume { same_broker }),
         6 => (pick.clone(), any::<[u8; 4]>()).prop_map(|(batch, luck)| Step::Answer { batch, luck }),
         1 => pick.clone().prop_map(|batch| Step::Unreadable { batch }),
-        6 => (pick.clone(), any::<bool>()).prop_map(|(receipt, again)| Step::Deliver { receipt, again }),
+        6 => (pick.clone(), any::<bool>(), prop::option::of(1..6_u32))
+            .prop_map(|(receipt, again, room)| Step::Deliver { receipt, again, room }),
         1 => pick.clone().prop_map(|sale| Step::Retry { sale }),
         1 => (pick, any::<bool>()).prop_map(|(sale, take_hq)| Step::Resolve { sale, take_hq }),
         1 => Just(Step::Resend),

@@ -175,6 +175,7 @@ pub(super) fn leave(
             if *counted {
                 give_count_back(conn, sale)?;
             }
+            kept.ages.leave(sale.updated_at);
             sql::<()>("DELETE FROM outbox WHERE day = ? AND id = ?")
                 .text(&day(sale))
                 .int(sale.id.get())
@@ -205,11 +206,11 @@ pub(super) fn enter_outbox(
     last_acked: i64,
 ) -> Result<(), StoreError> {
     kept.enter(SyncKind::Pending, 1, sale.counted_total());
-    sql::<()>("INSERT INTO outbox (day, id, revision, written_at, last_acked) VALUES (?, ?, ?, ?, ?)")
+    kept.ages.enter(sale.updated_at, 1);
+    sql::<()>("INSERT INTO outbox (day, id, revision, last_acked) VALUES (?, ?, ?, ?)")
         .text(&day(sale))
         .int(sale.id.get())
         .int(i64::from(sale.revision.get()))
-        .int(sale.updated_at.0)
         .int(last_acked)
         .execute(conn)?;
     Ok(())

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
+use super::ages::{MINUTE, MinuteSql};
 use super::filter::{Condition, in_state};
 use super::kept::Kept;
 use super::place::Place;
@@ -165,7 +166,7 @@ pub(super) fn release(
     .values(which.values())
     .execute(conn)?;
     sql::<()>("DELETE FROM held WHERE id IN (SELECT id FROM temp.coming_back)").execute(conn)?;
-    let (rows, money) = pour_out(conn)?;
+    let (rows, money) = pour_out(conn, kept)?;
     kept.shift(state, SyncKind::Pending, rows, money);
     values::natural(rows)
 }
@@ -185,21 +186,25 @@ pub(super) fn bring_back(conn: &mut SqliteConnection, kept: &mut Kept) -> Result
         in_state(SyncKind::Acked)
     ))
     .execute(conn)?;
-    let (rows, money) = pour_out(conn)?;
+    let (rows, money) = pour_out(conn, kept)?;
     kept.enter(SyncKind::Pending, rows, money);
     values::natural(rows)
 }
 
 /// Puts the gathered sales into the outbox as ones that were never tried; returns how many they are and what they are worth.
-fn pour_out(conn: &mut SqliteConnection) -> Result<(i64, MoneySum), StoreError> {
+fn pour_out(conn: &mut SqliteConnection, kept: &mut Kept) -> Result<(i64, MoneySum), StoreError> {
     let (rows, millions, rest): (i64, i64, i64) = sql::<(BigInt, BigInt, BigInt)>(
         "SELECT count(*), coalesce(sum(s.total / 1000000), 0), coalesce(sum(s.total % 1000000), 0) FROM ( \
            SELECT CASE WHEN s.deleted_at IS NULL THEN s.total ELSE 0 END AS total FROM temp.coming_back c CROSS JOIN sales s ON s.id = c.id) s",
     )
     .get_result(conn)?;
+    let minutes = sql::<MinuteSql>(format!(
+        "SELECT {MINUTE} FROM temp.coming_back c CROSS JOIN sales s ON s.id = c.id GROUP BY 1"
+    ));
+    kept.ages.enter_all(minutes.load(conn)?);
     sql::<()>(
-        "INSERT INTO outbox (day, id, revision, written_at, last_acked) \
-         SELECT substr(s.date, 1, 10), s.id, s.revision, s.updated_at, c.last_acked FROM temp.coming_back c CROSS JOIN sales s ON s.id = c.id",
+        "INSERT INTO outbox (day, id, revision, last_acked) \
+         SELECT substr(s.date, 1, 10), s.id, s.revision, c.last_acked FROM temp.coming_back c CROSS JOIN sales s ON s.id = c.id",
     )
     .execute(conn)?;
     sql::<()>("DELETE FROM temp.coming_back").execute(conn)?;

@@ -128,7 +128,6 @@ diesel::table! {
         day -> Text,
         id -> BigInt,
         revision -> BigInt,
-        written_at -> BigInt,
         attempt -> BigInt,
         last_acked -> BigInt,
         counted -> Bool,

@@ -109,11 +109,12 @@ fn stamp(conn: &mut SqliteConnection) -> Result<Option<WorkerStamp>, StoreError>
         .transpose()
 }
 
-/// When the oldest row that is not acked was last written. A batch knows its oldest row; where an edit has taken rows out of it, its rows are asked.
+/// When the oldest row that is not acked was last written, or at most so much before that it is in the same minute. A batch knows its oldest row; where an edit has taken rows
+/// out of it, its rows are asked.
 fn oldest_ahead(conn: &mut SqliteConnection) -> Result<Option<UtcMillis>, StoreError> {
     let oldest = sql::<Nullable<BigInt>>(
         "SELECT min(at) FROM ( \
-           SELECT min(written_at) AS at FROM outbox \
+           SELECT (SELECT oldest_at FROM ages ORDER BY minute LIMIT 1) AS at \
            UNION ALL SELECT min(written_at) FROM held \
            UNION ALL SELECT min(oldest_at) FROM batches WHERE state IN ('open', 'parked') AND live = row_count \
            UNION ALL SELECT min(s.updated_at) FROM batches b CROSS JOIN batch_runs r CROSS JOIN sales s \

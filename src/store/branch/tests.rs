@@ -1,5 +1,6 @@
 //! Truths of the branch's database, each by name.
 
+mod ages;
 mod history;
 mod keeping;
 mod opening;

@@ -137,7 +137,7 @@ pub(in super::super) fn find(conn: &mut SqliteConnection, id: BatchId) -> Result
     let record: Option<BatchRecord> = batches::table
         .filter(batches::batch.eq(id.as_bytes().as_slice()))
         .select(BatchRecord::as_select())
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     record.map(BatchRecord::read).transpose()
 }

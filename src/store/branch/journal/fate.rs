@@ -7,6 +7,7 @@ use crate::domain::ids::{BranchCode, Run};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::Sale;
 use crate::domain::sync_state::{Refusal, SyncKind};
+use crate::domain::time::UtcMillis;
 use crate::protocol::message::{Outcome, Taken};
 use crate::protocol::verdict;
 
@@ -32,6 +33,8 @@ pub(super) struct Carried {
     pub(super) revision: i64,
     /// The newest one.
     pub(super) newest: i64,
+    /// When the newest one was written.
+    pub(super) written_at: UtcMillis,
     pub(super) last_acked: i64,
     pub(super) counted: bool,
     pub(super) money: MoneySum,

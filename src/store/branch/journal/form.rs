@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
@@ -74,7 +75,7 @@ pub(super) fn form(
     };
     let ledger = ledgers::numbered(conn, *ledger_no)?;
     let rows = take(conn, waiting, &ledger)?;
-    leave_outbox(conn, &rows)?;
+    leave_outbox(conn, kept, &rows)?;
     let outline = insert(conn, kept, id, &ledger, &rows, now)?;
     let batch = Batch {
         branch: branch.clone(),
@@ -91,9 +92,11 @@ fn waiting(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<WaitingRecord>
     let rows = sql::<WaitingSql>(
         "SELECT o.attempt, o.last_acked, o.counted, o.cap, s.id, s.ledger_no, s.revision, s.date, s.product_no, s.region_no, s.qty, s.cost, s.tax, \
            s.created_at, s.updated_at, s.deleted_at \
-         FROM outbox o CROSS JOIN sales s ON s.id = o.id ORDER BY o.day, o.id LIMIT ?",
+         FROM outbox o CROSS JOIN sales s ON s.id = o.id ORDER BY o.day, o.id",
     );
-    Ok(rows.int(i64::from(limit)).load(conn)?)
+    // Without a limit of the statement's own: SQLite would prepare it anew at each run.
+    let rows = rows.load_iter::<WaitingRecord, DefaultLoadingMode>(conn)?;
+    Ok(rows.take(limit as usize).collect::<QueryResult<_>>()?)
 }
 
 /// Of the waiting rows those of this ledger, as many as the cap of each of them allows.
@@ -161,7 +164,10 @@ fn products(rows: &[Waiting]) -> Vec<Product> {
 }
 
 /// Deletes rows from the outbox by ranges: within a day nothing lies between two that follow each other.
-fn leave_outbox(conn: &mut SqliteConnection, rows: &[Waiting]) -> Result<(), StoreError> {
+fn leave_outbox(conn: &mut SqliteConnection, kept: &mut Kept, rows: &[Waiting]) -> Result<(), StoreError> {
+    for row in rows {
+        kept.ages.leave(row.sale.updated_at);
+    }
     let day = |row: &Waiting| row.sale.content.date.date();
     for range in rows.chunk_by(|one, next| day(one) == day(next) && !next.after_gap) {
         let (Some(first), Some(last)) = (range.first(), range.last()) else {

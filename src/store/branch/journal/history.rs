@@ -55,9 +55,10 @@ pub(super) fn part(
 ) -> Result<(), StoreError> {
     if copied {
         begin_recall(conn, ledger.no, Why::Copied, 0, now)?;
+    } else if moves.is_empty() {
+        return Ok(());
     }
-    let is_current = ledgers::current(conn)?.no == ledger.no;
-    if is_current && (copied || !moves.is_empty()) {
+    if ledgers::current(conn)?.no == ledger.no {
         let new = LedgerId::from_random(now.luck);
         ledgers::begin(conn, new, now.wall)?;
         let count = moves.len() as u64;

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::super::ages::{MINUTE, MinuteSql};
 use super::super::kept::Kept;
 use super::super::schema::{batches, branch};
 use super::super::statement::sql;
@@ -63,14 +64,17 @@ pub(super) fn dissolve(
     batch: &StoredBatch,
     now: Now,
 ) -> Result<(), StoreError> {
+    const STILL_HERE: &str = "FROM batch_runs r CROSS JOIN sales s \
+         WHERE r.batch_no = ? AND s.id BETWEEN r.first_id AND r.first_id + r.count - 1 AND s.revision = r.revision";
     let Some(state) = batch.state.of_rows() else {
         return Ok(());
     };
-    let returned = sql::<()>(
-        "INSERT INTO outbox (day, id, revision, written_at, attempt, last_acked, counted, cap) \
-         SELECT substr(s.date, 1, 10), s.id, s.revision, s.updated_at, ?, r.last_acked, 1, ? FROM batch_runs r CROSS JOIN sales s \
-         WHERE r.batch_no = ? AND s.id BETWEEN r.first_id AND r.first_id + r.count - 1 AND s.revision = r.revision",
-    )
+    let minutes = sql::<MinuteSql>(format!("SELECT {MINUTE} {STILL_HERE} GROUP BY 1")).int(batch.no);
+    kept.ages.enter_all(minutes.load(conn)?);
+    let returned = sql::<()>(format!(
+        "INSERT INTO outbox (day, id, revision, attempt, last_acked, counted, cap) \
+         SELECT substr(s.date, 1, 10), s.id, s.revision, ?, r.last_acked, 1, ? {STILL_HERE}"
+    ))
     .int(batch.attempt)
     .maybe(batch.cap)
     .int(batch.no)

@@ -9,7 +9,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::super::kept::Kept;
-use super::super::schema::{batches, branch};
 use super::super::statement::sql;
 use super::super::{ledgers, log, place, sales, values};
 use super::batch::{self, BatchState, StoredBatch, StoredRun};
@@ -20,6 +19,7 @@ use crate::domain::ids::{BranchCode, Run};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::Sale;
 use crate::domain::sync_state::SyncKind;
+use crate::domain::time::UtcMillis;
 use crate::protocol::Now;
 use crate::protocol::journal::Settled;
 use crate::protocol::message::{Outcome, Receipt};
@@ -133,15 +133,15 @@ fn row_by_row(
 /// The rows of a batch that are in its ledger still, each with where its newest revision is.
 fn carried(conn: &mut SqliteConnection, batch: &StoredBatch) -> Result<Vec<Carried>, StoreError> {
     type Record = (
-        (i64, String, i64, i64, i64, i64),
+        (i64, String, i64, i64, i64, i64, i64),
         (Option<i64>, Option<bool>, Option<String>, Option<i64>),
     );
     let here = batch.state.of_rows().is_some();
     let records: Vec<Record> = sql::<(
-        (BigInt, Text, BigInt, BigInt, BigInt, BigInt),
+        (BigInt, Text, BigInt, BigInt, BigInt, BigInt, BigInt),
         (Nullable<BigInt>, Nullable<Bool>, Nullable<Text>, Nullable<BigInt>),
     )>(
-        "SELECT s.id, substr(s.date, 1, 10), r.revision, s.revision, CASE WHEN s.deleted_at IS NULL THEN s.total ELSE 0 END, r.last_acked, \
+        "SELECT s.id, substr(s.date, 1, 10), r.revision, s.revision, s.updated_at, CASE WHEN s.deleted_at IS NULL THEN s.total ELSE 0 END, r.last_acked, \
            o.last_acked, o.counted, h.state, h.last_acked \
          FROM batch_runs r CROSS JOIN sales s LEFT JOIN outbox o ON o.day = substr(s.date, 1, 10) AND o.id = s.id LEFT JOIN held h ON h.id = s.id \
          WHERE r.batch_no = ? AND s.id BETWEEN r.first_id AND r.first_id + r.count - 1 AND s.ledger_no = ? ORDER BY r.first_id, s.id",
@@ -149,7 +149,8 @@ fn carried(conn: &mut SqliteConnection, batch: &StoredBatch) -> Result<Vec<Carri
     .int(batch.no)
     .int(batch.ledger_no)
     .load(conn)?;
-    let read = |((id, day, revision, newest, total, sent_acked), (waits_acked, counted, held, held_acked)): Record| {
+    let read = |(row, (waits_acked, counted, held, held_acked)): Record| {
+        let (id, day, revision, newest, written_at, total, sent_acked) = row;
         let place = match held.as_deref() {
             _ if waits_acked.is_some() => RowPlace::Outbox,
             Some("conflict") => RowPlace::Held(SyncKind::Conflict),
@@ -162,6 +163,7 @@ fn carried(conn: &mut SqliteConnection, batch: &StoredBatch) -> Result<Vec<Carri
             day,
             revision,
             newest,
+            written_at: UtcMillis(written_at),
             last_acked: waits_acked.or(held_acked).unwrap_or(sent_acked),
             counted: counted.unwrap_or(false),
             money: MoneySum(total.into()),
@@ -181,18 +183,15 @@ fn with_other_batch(conn: &mut SqliteConnection, row: &Carried) -> Result<Option
 }
 
 fn answered(conn: &mut SqliteConnection, batch: &StoredBatch, receipt: &Receipt, now: Now) -> Result<(), StoreError> {
-    diesel::update(batches::table.find(batch.no))
-        .set((
-            batches::state.eq("answered"),
-            batches::live.eq(0),
-            batches::live_total.eq(0),
-            batches::counted.eq(0),
-            batches::answered_at.eq(now.wall.0),
-            batches::hq_clock.eq(receipt.hq.clock.0),
-        ))
-        .execute(conn)?;
-    diesel::update(branch::table)
-        .set(branch::last_receipt_at.eq(now.wall.0))
+    sql::<()>(
+        "UPDATE batches SET state = 'answered', live = 0, live_total = 0, counted = 0, answered_at = ?, hq_clock = ? WHERE no = ?",
+    )
+    .int(now.wall.0)
+    .int(receipt.hq.clock.0)
+    .int(batch.no)
+    .execute(conn)?;
+    sql::<()>("UPDATE branch SET last_receipt_at = ?")
+        .int(now.wall.0)
         .execute(conn)?;
     super::heard(conn, &receipt.hq, now)
 }

@@ -4,7 +4,7 @@ use super::super::fixture::{BROKER, Fixture, at, batch_id, id, lantern_on, revis
 use super::super::retries::Choice;
 use super::Step;
 use super::hq::Hq;
-use crate::domain::ids::{Run, SaleId};
+use crate::domain::ids::{BatchId, Run, SaleId};
 use crate::domain::money::{Money, MoneySum};
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::sync_state::SyncKind;
@@ -75,7 +75,7 @@ impl World {
     }
 
     fn now(&mut self) -> Now {
-        self.clock += 1_000;
+        self.clock += 25_000;
         at(self.clock)
     }
 
@@ -90,6 +90,7 @@ impl World {
         let now = self.now();
         match *step {
             Step::Sell { day } => self.sell(day, now),
+            Step::Import { sales, day } => self.import(sales, day, now),
             Step::Edit { sale, day } => self.edit(sale, day, now),
             Step::Void { sale } => self.void(sale, now),
             Step::Form { max_rows } => self.form(max_rows, now),
@@ -98,7 +99,7 @@ impl World {
             Step::Resume { same_broker } => self.resume(same_broker, now),
             Step::Answer { batch, luck } => self.answer(batch, luck),
             Step::Unreadable { batch } => self.unreadable(batch),
-            Step::Deliver { receipt, again } => self.deliver(receipt, again, now),
+            Step::Deliver { receipt, again, room } => self.deliver(receipt, again, room, now),
             Step::Retry { sale } => self.retry(sale, now),
             Step::Resolve { sale, take_hq } => self.resolve(sale, take_hq, now),
             Step::Resend => self.resend(now),
@@ -114,6 +115,25 @@ impl World {
             place: Place::Outbox { cap: usize::MAX },
             last_acked: 0,
         });
+    }
+
+    fn import(&mut self, sales: u8, day: u8, now: Now) {
+        let contents = vec![self.content(day); usize::from(sales)];
+        let line = contents.len() as u64;
+        self.branch
+            .db
+            .import_chunk(&[7; 32], &contents, line, true, now.wall)
+            .unwrap();
+        for _ in &contents {
+            let id = id_at(self.sales.len());
+            let sale = self.branch.db.sale(id).unwrap().expect("ids have no gaps").sale;
+            assert_eq!((&sale.content, sale.updated_at), (&contents[0], now.wall));
+            self.sales.push(ModelSale {
+                sale,
+                place: Place::Outbox { cap: usize::MAX },
+                last_acked: 0,
+            });
+        }
     }
 
     fn pick_sale(&self, pick: usize) -> Option<usize> {
@@ -152,6 +172,16 @@ impl World {
     }
 
     fn form(&mut self, max_rows: u32, now: Now) {
+        let formed = self.branch.db.form_batch(self.next_batch(), max_rows, now).unwrap();
+        self.formed(max_rows, formed);
+    }
+
+    fn next_batch(&self) -> BatchId {
+        batch_id(self.batches.len() as u128 + 1)
+    }
+
+    /// What was made is what waits here.
+    fn formed(&mut self, max_rows: u32, formed: Option<Formed>) {
         let mut waiting: Vec<(usize, usize)> = self
             .sales
             .iter()
@@ -177,8 +207,6 @@ impl World {
             least = least.min(cap);
             expected.push(at);
         }
-        let name = batch_id(self.batches.len() as u128 + 1);
-        let formed = self.branch.db.form_batch(name, max_rows, now).unwrap();
         let Some(formed) = formed else {
             assert!(expected.is_empty());
             return;
@@ -283,7 +311,8 @@ impl World {
         self.receipts.push((at, receipt));
     }
 
-    fn deliver(&mut self, pick: usize, again: bool, now: Now) {
+    /// A receipt comes; with `room`, a batch is made as soon as it is taken in.
+    fn deliver(&mut self, pick: usize, again: bool, room: Option<u32>, now: Now) {
         if self.receipts.is_empty() {
             return;
         }
@@ -293,8 +322,19 @@ impl World {
         } else {
             self.receipts.remove(pick)
         };
-        let settled = self.branch.db.settle(&receipt, now).unwrap();
+        let (id, db) = (self.next_batch(), &mut self.branch.db);
+        let (settled, formed) = match room {
+            Some(max_rows) => db.settle_and_form(&receipt, id, max_rows, now).unwrap(),
+            None => (db.settle(&receipt, now).unwrap(), None),
+        };
         assert!(matches!(settled, Settled::Ours { .. }), "{settled:?}");
+        self.settled(at, &receipt);
+        if let Some(max_rows) = room {
+            self.formed(max_rows, formed);
+        }
+    }
+
+    fn settled(&mut self, at: usize, receipt: &Receipt) {
         if self.batches[at].life == Life::Answered {
             return;
         }
@@ -476,8 +516,16 @@ impl World {
         };
         let money: MoneySum = ahead().map(|(row, _)| row.sale.counted_total()).sum();
         let oldest: Option<UtcMillis> = ahead().map(|(row, _)| row.sale.updated_at).min();
-        assert_eq!((status.ahead_amount, status.oldest_ahead), (money, oldest));
+        assert_eq!(status.ahead_amount, money);
+        let told = status.oldest_ahead;
+        assert_eq!(told.map(minute), oldest.map(minute), "{told:?} is told of {oldest:?}");
+        assert!(told <= oldest, "{told:?} hides {oldest:?}");
     }
+}
+
+/// The minute that a moment is in.
+fn minute(at: UtcMillis) -> i64 {
+    at.0 / 60_000
 }
 
 /// Where the model keeps the sale with this id.

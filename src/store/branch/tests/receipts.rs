@@ -1,5 +1,7 @@
 //! Receipts: on time, late, twice, in part, and for somebody else.
 
+use diesel::connection::SimpleConnection;
+
 use super::super::fixture::{
     BROKER, Fixture, all_stored, at, batch_id, id, lantern, lantern_on, receipt, revision, stamp,
 };
@@ -460,6 +462,28 @@ fn two_edits_of_one_acked_sale_are_a_conflict_for_a_person() {
     theirs.content.qty += 1;
     branch.settle(&receipt(&formed, 1, held(theirs)));
     assert_eq!(branch.state(1), "conflict");
+}
+
+#[test]
+fn a_receipt_is_taken_in_with_the_batch_that_it_gives_room_for_or_not_at_all() {
+    let mut branch = Fixture::new();
+    branch.sell();
+    let first = branch.form(1);
+    branch.sell();
+    let receipt = receipt(&first, 0, all_stored(&first));
+    let both = |branch: &mut Fixture| branch.db.settle_and_form(&receipt, batch_id(2), 1_000, at(20));
+    let no_room = "CREATE TEMP TRIGGER no_room BEFORE INSERT ON batches BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    branch.db.conn.batch_execute(no_room).unwrap();
+    assert!(both(&mut branch).is_err());
+    branch.check();
+    assert_eq!([branch.state(1), branch.state(2)], ["sent", "pending"]);
+
+    branch.db.conn.batch_execute("DROP TRIGGER no_room").unwrap();
+    let (settled, formed) = both(&mut branch).unwrap();
+    branch.check();
+    assert!(matches!(settled, Settled::Ours { .. }), "{settled:?}");
+    assert_eq!(formed.unwrap().outline.sales.first, id(2));
+    assert_eq!([branch.state(1), branch.state(2)], ["acked", "sent"]);
 }
 
 #[test]

@@ -82,6 +82,7 @@ impl<'a> Placement<'a> {
             Fate::Waits { cap } => {
                 self.leave(conn, kept, row)?;
                 kept.enter(SyncKind::Pending, 1, row.money);
+                kept.ages.enter(row.written_at, 1);
                 StoredRun::push(&mut self.into_outbox, row.id, row.revision, row.last_acked);
                 self.cap = cap.or(self.batch.cap);
                 self.tally.returned += 1;
@@ -117,6 +118,7 @@ impl<'a> Placement<'a> {
             }
             RowPlace::Outbox => {
                 kept.leave(SyncKind::Pending, 1, row.money);
+                kept.ages.leave(row.written_at);
                 self.tally.cleared += u64::from(row.counted);
                 self.out_of_outbox.push((row.day.clone(), row.id));
             }
@@ -146,8 +148,8 @@ impl<'a> Placement<'a> {
         }
         for run in &self.into_outbox {
             sql::<()>(
-                "INSERT INTO outbox (day, id, revision, written_at, attempt, last_acked, counted, cap) \
-                 SELECT substr(date, 1, 10), id, revision, updated_at, ?, ?, 1, ? FROM sales WHERE id BETWEEN ? AND ?",
+                "INSERT INTO outbox (day, id, revision, attempt, last_acked, counted, cap) \
+                 SELECT substr(date, 1, 10), id, revision, ?, ?, 1, ? FROM sales WHERE id BETWEEN ? AND ?",
             )
             .int(self.batch.attempt)
             .int(run.last_acked)
