@@ -4,6 +4,7 @@ mod branch;
 mod clerk;
 mod head_office;
 mod screen_name;
+mod waiting;
 
 use anyhow::Context;
 
@@ -20,22 +21,23 @@ pub fn run(cli: &Cli) -> anyhow::Result<u8> {
     let settings = config::load(cli)?;
     match &settings.task {
         Task::Errand(errand) => Ok(commands::run_here(errand, &settings)?.code()),
-        Task::Screen => runtime()?.block_on(branch::screen(settings)),
+        Task::Screen => runtime(1)?.block_on(branch::screen(settings)),
         Task::Worker => {
             log_to_stderr(&settings)?;
-            runtime()?.block_on(branch::worker(&settings))
+            runtime(1)?.block_on(branch::worker(&settings))
         }
         Task::Hq => {
             log_to_stderr(&settings)?;
-            runtime()?.block_on(head_office::serve(&settings))
+            runtime(2)?.block_on(head_office::serve(&settings))
         }
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+/// A branch has one connection's worth of work for its tasks, and each further worker is woken for nothing now and then; head office serves many branches.
+fn runtime(workers: usize) -> anyhow::Result<tokio::runtime::Runtime> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime
-        .worker_threads(2)
+        .worker_threads(workers)
         .enable_all()
         .build()
         .context("the program's tasks can't be started")

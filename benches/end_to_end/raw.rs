@@ -1,5 +1,6 @@
 //! What the parts can do at best, measured beside the whole: the disk's fsync, the broker's round trip, and rows into head office's table.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,17 +37,21 @@ pub(crate) struct Upserts {
     pub(crate) prepared: Duration,
 }
 
-/// How long each 4 KB take to the disk, in milliseconds.
-pub(crate) fn fdatasync(place: &Place, tries: usize) -> Vec<f64> {
-    let mut file = std::fs::File::create(place.file("fdatasync")).expect("a file");
-    (0..tries)
-        .map(|_| {
-            let began = Instant::now();
-            file.write_all(&[7; 4_096]).expect("there is room");
-            file.sync_data().expect("the disk takes it");
-            milliseconds(began.elapsed())
-        })
-        .collect()
+/// A file that only grows: the least that a disk can be asked to keep.
+pub(crate) struct Growing(File);
+
+impl Growing {
+    pub(crate) fn new(place: &Place) -> Self {
+        Self(File::create(place.file("fdatasync")).expect("a file"))
+    }
+
+    /// Appends 4 KB; returns how long they took to the disk, in milliseconds.
+    pub(crate) fn append(&mut self) -> f64 {
+        let began = Instant::now();
+        self.0.write_all(&[7; 4_096]).expect("there is room");
+        self.0.sync_data().expect("the disk takes it");
+        milliseconds(began.elapsed())
+    }
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> f64 {

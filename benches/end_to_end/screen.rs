@@ -378,7 +378,7 @@ fn rest(backlog: &Backlog, url: &str, how: &str, report: &mut Report) {
         value: switches as f64 / took,
         unit: "/s",
         target: Target::None,
-        baseline: "the clock's tick and the database's version once a second".into(),
+        baseline: "the database's version each second; the worker's stamp, heartbeats or tries of the line".into(),
         source,
     });
 }

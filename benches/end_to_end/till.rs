@@ -7,13 +7,13 @@ use branchline::domain::ids::BranchCode;
 use branchline::protocol::uplink::Limits;
 use branchline::shutdown;
 use branchline::store::branch::BranchDb;
-use branchline::sync::service::{Handle, Nudge, Service};
+use branchline::sync::service::{Handle, Lookout, Nudge, Service};
 use branchline::transport::amqp::{Address, BranchAmqp};
 use branchline::wire;
 
 use crate::Bench;
 use crate::place::{BRANCH, Place, is_up, look, status, till};
-use crate::raw::{self, milliseconds};
+use crate::raw::{self, Growing, milliseconds};
 use crate::report::{Figure, Report, Target, percentile, thousands};
 use crate::support::wait;
 
@@ -29,8 +29,10 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) {
 fn saving(bench: &Bench, report: &mut Report) {
     let place = Place::new();
     let mut db = till(&place, "branch.db");
-    let mut synced = raw::fdatasync(&place, SAVED);
-    let mut saved: Vec<f64> = (0..SAVED).map(|at| save(bench, &mut db, at)).collect();
+    let mut file = Growing::new(&place);
+    // By turns, so that both meet the same disk: it is not always as quick.
+    let turns = (0..SAVED).map(|at| (file.append(), save(bench, &mut db, at)));
+    let (mut synced, mut saved): (Vec<f64>, Vec<f64>) = turns.unzip();
     let raw = percentile(&mut synced, 0.5);
     report.add(Figure {
         what: "saving a sale, p50, against the disk's own fdatasync".into(),
@@ -39,7 +41,7 @@ fn saving(bench: &Bench, report: &mut Report) {
         target: Target::AtMost(2.0),
         baseline: format!("{} ms of {} ms", thousands(percentile(&mut saved, 0.5)), thousands(raw)),
         source: format!(
-            "{SAVED} sales saved one after the other; {SAVED} times 4 KB appended and synced to the same disk"
+            "{SAVED} sales saved, each after 4 KB that were appended to a file on the same disk and synced"
         ),
     });
 }
@@ -117,6 +119,7 @@ pub(crate) fn service(bench: &Bench, place: &Place, address: Address, asked: shu
         branch,
         limits: Limits::real(wire::WRITES.to_vec()),
         hours: None,
+        lookout: Lookout::Own,
     };
     service.start(asked)
 }

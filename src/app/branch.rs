@@ -13,7 +13,7 @@ use crate::protocol::uplink::Limits;
 use crate::shutdown::{self, Shutdown};
 use crate::store::OpenError;
 use crate::store::branch::BranchDb;
-use crate::sync::service::{Handle, Service};
+use crate::sync::service::{Handle, Lookout, Service};
 use crate::telemetry;
 use crate::text::Text;
 use crate::transport::amqp::BranchAmqp;
@@ -33,7 +33,7 @@ pub(super) async fn worker(settings: &Settings) -> anyhow::Result<u8> {
     let branch = db.branch().clone();
     drop(db);
     tracing::info!(%branch, broker = %settings.broker, database = %path.display(), "the branch is served");
-    let service = start(settings, path, branch, shutdown)?;
+    let service = start(settings, path, branch, Lookout::Own, shutdown)?;
     let signal = shutdown::signalled().await.context("signals can't be waited for")?;
     tracing::info!(signal, "stopping");
     trigger.request();
@@ -110,7 +110,7 @@ async fn show(
     let service = if settings.read_only {
         None
     } else {
-        Some(start(settings, db.path().to_owned(), branch, shutdown)?)
+        Some(start(settings, db.path().to_owned(), branch, Lookout::Told, shutdown)?)
     };
     let clerk = Clerk {
         db,
@@ -122,10 +122,7 @@ async fn show(
         is_alive: screen_name::is_alive,
     };
     let (ends, executor) = desk::desk();
-    let serving = tokio::task::spawn_blocking({
-        let runtime = tokio::runtime::Handle::current();
-        move || runtime.block_on(clerk.serve(executor))
-    });
+    let serving = tokio::task::spawn_blocking(|| clerk.serve(executor));
     let shown = screen.show(looks, ends).await;
     // What was typed last is written before anything else ends.
     serving.await.context("the database's clerk failed")?;
@@ -146,7 +143,13 @@ const fn palette(colours: Colours) -> Palette {
 }
 
 /// Starts the sync service.
-fn start(settings: &Settings, path: PathBuf, branch: BranchCode, shutdown: Shutdown) -> anyhow::Result<Handle> {
+fn start(
+    settings: &Settings,
+    path: PathBuf,
+    branch: BranchCode,
+    lookout: Lookout,
+    shutdown: Shutdown,
+) -> anyhow::Result<Handle> {
     let address = settings.broker.address(branch.as_str())?;
     let transport = BranchAmqp::new(address, branch.clone(), clock::wall(), settings.cap);
     let limits = Limits {
@@ -159,6 +162,7 @@ fn start(settings: &Settings, path: PathBuf, branch: BranchCode, shutdown: Shutd
         transport,
         limits,
         hours: settings.hours.clone(),
+        lookout,
     };
     Ok(service.start(shutdown))
 }

@@ -1,12 +1,12 @@
 //! Executes what the screen asks for, against the branch's database, on a thread of its own: the screen never waits for a disk.
 //!
 //! Commands are carried out one after the other, each in a transaction of its own; what the person should see of an error is put into words here,
-//! in the screen's language; what an engineer should see of it goes to the log file.
-
-use std::time::Duration;
+//! in the screen's language; what an engineer should see of it goes to the log file. The clerk also looks for what other programs write, for the sync service
+//! of this program as well.
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::waiting;
 use crate::clock;
 use crate::domain::read::KeptDraft;
 use crate::domain::sale::Sale;
@@ -17,8 +17,8 @@ use crate::sync::service::{Nudge, STALE_MS};
 use crate::text::Text;
 use crate::tui::desk::{Answer, ChangeProblem, Choice, Clerk as Ends, Cmd, MAX_PRODUCTS, Question, WorkerPlace};
 
-/// How often the database is looked at for what other programs wrote.
-const POLL: Duration = Duration::from_secs(1);
+/// How often the database is looked at for what other programs wrote, in milliseconds.
+const LOOK_MS: u64 = 1_000;
 
 /// What the executor works with.
 pub(super) struct Clerk {
@@ -38,24 +38,40 @@ pub(super) struct Clerk {
     pub(super) is_alive: fn(&str) -> bool,
 }
 
+/// What ends a wait before its time.
+enum Woken {
+    /// The screen wants something, or has ended.
+    Asked(Option<Cmd>),
+    /// The sync service has written.
+    News,
+}
+
 impl Clerk {
-    /// Serves the screen until it has ended.
-    pub(super) async fn serve(mut self, ends: Ends) {
+    /// Serves the screen until it has ended, on a thread that may block.
+    pub(super) fn serve(mut self, ends: Ends) {
         let Ends { mut commands, answers } = ends;
         let mut changed = self.changed.take();
         let mut seen = Ok(0);
+        let mut look_at = clock::tick().plus(LOOK_MS);
         loop {
-            let wanted = tokio::select! {
-                biased;
-                command = commands.recv() => match command {
-                    Some(command) => self.carry_out(command).await,
-                    None => return,
-                },
-                () = news(&mut changed) => vec![Answer::Changed],
-                () = tokio::time::sleep(POLL) => self.look(&mut seen),
+            let woken = waiting::until(look_at, async {
+                tokio::select! {
+                    biased;
+                    command = commands.recv() => Woken::Asked(command),
+                    () = news(&mut changed) => Woken::News,
+                }
+            });
+            let wanted = match woken {
+                Some(Woken::Asked(Some(command))) => self.carry_out(command),
+                Some(Woken::Asked(None)) => return,
+                Some(Woken::News) => self.look(&mut seen),
+                None => {
+                    look_at = clock::tick().plus(LOOK_MS);
+                    self.look(&mut seen)
+                }
             };
             for answer in wanted {
-                if answers.send(answer).await.is_err() {
+                if answers.blocking_send(answer).is_err() {
                     return;
                 }
             }
@@ -68,7 +84,10 @@ impl Clerk {
         let now = version.as_ref().map_err(StoreError::trouble).copied();
         let is_news = std::mem::replace(seen, now) != now;
         match version {
-            Ok(_) if is_news => vec![Answer::Changed],
+            Ok(_) if is_news => {
+                self.nudge(Nudge::Look);
+                vec![Answer::Changed]
+            }
             Ok(_) => Vec::new(),
             Err(error) if is_news => vec![Answer::Trouble(Question::Status, sentence(&self.text, &error))],
             Err(error) => {
@@ -79,7 +98,7 @@ impl Clerk {
     }
 
     /// One line for each command: what it calls, and what the screen hears.
-    async fn carry_out(&mut self, command: Cmd) -> Vec<Answer> {
+    fn carry_out(&mut self, command: Cmd) -> Vec<Answer> {
         let now = clock::wall();
         let db = &mut self.db;
         let screen = self.screen.as_str();
@@ -163,7 +182,7 @@ impl Clerk {
                 return Vec::new();
             }
             Cmd::Suspend => {
-                self.suspend().await;
+                self.suspend();
                 Answer::Suspended
             }
         };
@@ -206,11 +225,11 @@ impl Clerk {
         }
     }
 
-    async fn suspend(&self) {
+    fn suspend(&self) {
         let (done, released) = oneshot::channel();
         self.nudge(Nudge::Suspend(done));
         // A service that has ended holds nothing that could be given up.
-        let _ = released.await;
+        let _ = released.blocking_recv();
     }
 }
 
@@ -260,14 +279,18 @@ fn sentence(text: &Text, error: &StoreError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::draft::Draft;
+    use crate::domain::event::LogEvent;
     use crate::domain::ids::{BranchCode, SaleId};
     use crate::domain::money::Money;
     use crate::domain::sale::SaleContent;
+    use crate::tui::desk::{self, Desk};
 
-    #[tokio::test]
-    async fn what_the_database_refuses_is_said_in_the_screens_language() {
+    #[test]
+    fn what_the_database_refuses_is_said_in_the_screens_language() {
         let dir = tempfile::tempdir().unwrap();
         let (path, branch) = (dir.path().join("shop.db"), BranchCode::parse("TUNIS-01").unwrap());
         drop(BranchDb::create(&path, &branch, clock::random(), clock::wall()).unwrap());
@@ -291,20 +314,48 @@ mod tests {
             cost: Money::parse("1").unwrap(),
             tax: Money::parse("0").unwrap(),
         };
-        let saved = clerk.carry_out(Cmd::SaveSale { no: 1, content }).await;
+        let saved = clerk.carry_out(Cmd::SaveSale { no: 1, content });
         assert_eq!(saved, [Answer::Saved(Err(ChangeProblem::Database(why.clone())))]);
-        let dropped = clerk
-            .carry_out(Cmd::KeepDraft {
-                no: 1,
-                draft: Draft::default(),
-                editing: None,
-            })
-            .await;
+        let dropped = clerk.carry_out(Cmd::KeepDraft {
+            no: 1,
+            draft: Draft::default(),
+            editing: None,
+        });
         assert_eq!(dropped, [Answer::DraftKept(Err(why))]);
-        let gone = clerk.carry_out(Cmd::Retry(SaleId::new(1).unwrap())).await;
+        let gone = clerk.carry_out(Cmd::Retry(SaleId::new(1).unwrap()));
         assert!(
             matches!(gone.as_slice(), [Answer::Retried(Err(why))] if why.starts_with("la base")),
             "{gone:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_another_program_writes_is_told_to_the_screen_and_to_the_sync_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, branch) = (dir.path().join("shop.db"), BranchCode::parse("TUNIS-01").unwrap());
+        let mut other = BranchDb::create(&path, &branch, clock::random(), clock::wall()).unwrap();
+        let (nudges, mut heard) = mpsc::unbounded_channel();
+        let clerk = Clerk {
+            db: BranchDb::open(&path, None).unwrap(),
+            screen: "a-screen".into(),
+            unsaved: None,
+            text: Text::english(),
+            nudges: Some(nudges),
+            changed: None,
+            is_alive: |_| true,
+        };
+        let (Desk { commands, mut answers }, ends) = desk::desk();
+        let serving = tokio::task::spawn_blocking(|| clerk.serve(ends));
+        // The first look finds a database that was never seen before; the next ones find what is written meanwhile.
+        for _ in 0..3 {
+            let told = tokio::time::timeout(Duration::from_secs(60), async {
+                (answers.recv().await, heard.recv().await)
+            });
+            let told = told.await.unwrap();
+            assert!(matches!(told, (Some(Answer::Changed), Some(Nudge::Look))), "{told:?}");
+            other.log(LogEvent::LinkUp, clock::wall()).unwrap();
+        }
+        drop(commands);
+        serving.await.unwrap();
     }
 }

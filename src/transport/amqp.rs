@@ -5,6 +5,7 @@
 //! it, so a peer that has fallen silent holds no thread of ours. What to send, and when, is decided elsewhere.
 
 mod address;
+mod beat;
 mod branch;
 mod dial;
 mod failure;

@@ -11,6 +11,8 @@ pub struct Pace {
     pub unasked_ms: u64,
     /// How long a frame waits for the answers that belong to the same key.
     pub gather_ms: u64,
+    /// How long a frame that nobody waits for waits for the rest of what happened, which is told in several answers.
+    pub rest_ms: u64,
 }
 
 /// For a terminal that is near: thirty frames a second.
@@ -18,12 +20,14 @@ pub const NEAR: Pace = Pace {
     asked_ms: 33,
     unasked_ms: 33,
     gather_ms: 0,
+    rest_ms: 20,
 };
 /// For a terminal over SSH: five frames a second, and one in two seconds for what happens by itself.
 pub const REMOTE: Pace = Pace {
     asked_ms: 200,
     unasked_ms: 2_000,
     gather_ms: 15,
+    rest_ms: 0,
 };
 
 /// For how long after a key what comes is taken for its answer, in milliseconds.
@@ -83,7 +87,9 @@ impl Metronome {
         let (last, between, gather) = if asked {
             (self.drawn_at, self.pace.asked_ms, self.pace.gather_ms)
         } else {
-            (self.looked_at, self.pace.unasked_ms, 0)
+            // The very first frame waits for nothing.
+            let rest = if self.looked_at.is_some() { self.pace.rest_ms } else { 0 };
+            (self.looked_at, self.pace.unasked_ms, rest)
         };
         let free = last.map_or(since, |last| last.plus(between));
         Some(free.max(since.plus(gather)))
@@ -104,6 +110,21 @@ mod tests {
         metronome.stale(Tick(12));
         metronome.stale(Tick(40));
         assert_eq!(metronome.due_at(), Some(Tick(43)));
+    }
+
+    #[test]
+    fn what_happens_by_itself_is_one_frame_though_it_is_told_in_several_answers() {
+        let mut metronome = Metronome::new(NEAR);
+        metronome.stale(Tick(0));
+        metronome.drawn(Tick(0), true);
+        metronome.stale(Tick(60_000));
+        metronome.stale(Tick(60_008));
+        assert_eq!(metronome.due_at(), Some(Tick(60_020)));
+        // A key is answered at once all the same.
+        metronome.pressed(Tick(60_009));
+        metronome.drawn(Tick(60_009), true);
+        metronome.stale(Tick(60_100));
+        assert_eq!(metronome.due_at(), Some(Tick(60_100)));
     }
 
     #[test]

@@ -4,9 +4,10 @@
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::schema::events;
-use super::statement::sql;
+use super::statement::{Value, sql};
 use super::{BranchDb, values};
 use crate::domain::event::{LogEvent, LogLine, Sales};
 use crate::domain::ids::{Revision, SaleId};
@@ -15,12 +16,12 @@ use crate::store::{StoreError, transaction};
 
 /// How many lines the log keeps.
 pub const MAX_LOG_LINES: i64 = 10_000;
+/// How many lines too old to keep are dropped together, so that not every sale that is saved writes to the page of the oldest as well.
+pub(super) const DROPPED_TOGETHER: i64 = 64;
 
 /// The columns of one event.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Queryable, Insertable)]
-#[diesel(table_name = events, treat_none_as_default_value = false)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct EventRow {
-    at: i64,
     kind: String,
     first_id: Option<i64>,
     last_id: Option<i64>,
@@ -67,14 +68,28 @@ impl BranchDb {
     }
 }
 
-/// Writes a line, and drops the one that is too old to keep.
+/// Writes a line, and now and then drops those that are too old to keep.
 pub(super) fn write(conn: &mut SqliteConnection, event: LogEvent, now: UtcMillis) -> Result<(), StoreError> {
-    let mut row = columns(event);
-    row.at = now.0;
-    diesel::insert_into(events::table).values(&row).execute(conn)?;
-    sql::<()>("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?")
-        .int(MAX_LOG_LINES)
-        .execute(conn)?;
+    let row = columns(event);
+    let seq: i64 = sql::<BigInt>(
+        "INSERT INTO events (at, kind, first_id, last_id, count, number, second_number, word, named) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq",
+    )
+    .int(now.0)
+    .text(&row.kind)
+    .maybe(row.first_id)
+    .maybe(row.last_id)
+    .maybe(row.count)
+    .maybe(row.number)
+    .maybe(row.second_number)
+    .value(row.word.as_deref().map_or(Value::Int(None), Value::Text))
+    .value(row.named.as_deref().map_or(Value::Int(None), Value::Blob))
+    .get_result(conn)?;
+    if seq % DROPPED_TOGETHER == 0 {
+        sql::<()>("DELETE FROM events WHERE seq <= ?")
+            .int(seq - MAX_LOG_LINES)
+            .execute(conn)?;
+    }
     Ok(())
 }
 
@@ -96,7 +111,6 @@ fn read(rows: Vec<StoredEvent>) -> Result<Vec<LogLine>, StoreError> {
         .map(
             |(seq, at, kind, first_id, last_id, count, number, second_number, word, named)| {
                 let row = EventRow {
-                    at,
                     kind,
                     first_id,
                     last_id,

@@ -58,6 +58,14 @@ impl BranchDb {
         })
     }
 
+    /// What the running sync worker last said of itself.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn worker_stamp(&mut self) -> Result<Option<WorkerStamp>, StoreError> {
+        stamp(&mut self.conn)
+    }
+
     /// Writes what the sync worker says of itself, for other programs to show, and counts what its line has carried since it last did, on the day it is now.
     ///
     /// # Errors

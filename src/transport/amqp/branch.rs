@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use self::publisher::Publisher;
 use self::receipts::Receipts;
 use super::address::Address;
+use super::beat;
 use super::dial::{Dialer, Line};
 use super::failure::Failure;
 use super::meter::Meter;
@@ -145,7 +146,7 @@ impl Lines {
     async fn open(route: &Route) -> Result<Self, Failure> {
         let publishing = format!("{} sales", route.branch);
         let receiving = format!("{} receipts", route.branch);
-        let both = async { tokio::try_join!(route.dialer.dial(&publishing), route.dialer.dial(&receiving)) };
+        let both = route.dialer.dial_two([&publishing, &receiving]);
         match timeout(OPEN_LIMIT, both).await {
             Ok(lines) => lines.map(|(publishing, receiving)| Self { publishing, receiving }),
             Err(_) => Err(Failure::timed_out("opening a session", OPEN_LIMIT)),
@@ -186,7 +187,7 @@ impl Lines {
 
     async fn watch(&self) -> Failure {
         while self.publishing.is_alive() && self.receiving.is_alive() {
-            tokio::time::sleep(HEALTH_PERIOD).await;
+            tokio::time::sleep(beat::stretched(HEALTH_PERIOD)).await;
         }
         Failure::new(LinkTrouble::Lost, "the broker has closed a connection")
     }

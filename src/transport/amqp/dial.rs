@@ -100,10 +100,20 @@ impl Dialer {
 
     /// Opens a connection that the broker knows by `name`.
     pub(super) async fn dial(&self, name: &str) -> Result<Line, Failure> {
+        self.dial_at(&self.resolve().await?, name).await
+    }
+
+    /// Opens two connections at the same time; the host's name is looked up once for both.
+    pub(super) async fn dial_two(&self, names: [&str; 2]) -> Result<(Line, Line), Failure> {
+        let places = self.resolve().await?;
+        tokio::try_join!(self.dial_at(&places, names[0]), self.dial_at(&places, names[1]))
+    }
+
+    async fn dial_at(&self, places: &[SocketAddr], name: &str) -> Result<Line, Failure> {
         let runtime = Runtime::new(MeteredTokio::current(Arc::clone(&self.meter)));
         let mut refusal = Failure::new(LinkTrouble::Unreachable, format!("{} has no address", self.address));
-        for place in self.resolve().await? {
-            match connect(&runtime, place).await {
+        for place in places {
+            match connect(&runtime, *place).await {
                 Ok((socket, cut)) => {
                     let socket = self.secure(socket).await?;
                     return self.welcome(runtime, socket, cut, name).await;

@@ -63,7 +63,7 @@ impl HqAmqp {
     }
 
     async fn prepare(&self) -> Result<(Line, Line), Failure> {
-        let (consuming, replying) = tokio::try_join!(self.dialer.dial("hq sales"), self.dialer.dial("hq receipts"))?;
+        let (consuming, replying) = self.dialer.dial_two(["hq sales", "hq receipts"]).await?;
         declare::declare(consuming.connection()).await?;
         Ok((consuming, replying))
     }

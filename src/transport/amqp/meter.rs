@@ -19,6 +19,7 @@ use futures_util::Stream;
 use futures_util::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant as Moment, Sleep};
 
+use super::beat;
 use crate::domain::line::Traffic;
 
 /// How many pieces a second a capped stream is cut into.
@@ -138,8 +139,9 @@ impl Reactor for MeteredTokio {
         self.tokio.register(socket)
     }
 
+    /// The library sleeps between two heartbeats; whatever else it waits for has a limit of ours.
     fn sleep(&self, dur: Duration) -> Self::Sleep {
-        self.tokio.sleep(dur)
+        self.tokio.sleep(beat::stretched(dur))
     }
 
     fn interval(&self, dur: Duration) -> impl Stream<Item = Instant> + Send + 'static {
@@ -188,7 +190,7 @@ fn poll_cap(runtime: &MeteredTokio, pause: &mut Option<Pin<Box<Sleep>>>, cx: &mu
         let Some(wait) = runtime.meter.wait() else {
             return Poll::Ready(());
         };
-        *pause = Some(Box::pin(runtime.sleep(wait)));
+        *pause = Some(Box::pin(runtime.tokio.sleep(wait)));
     }
 }
 

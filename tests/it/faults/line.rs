@@ -8,7 +8,7 @@ use branchline::domain::event::{LinkTrouble, LogEvent};
 use branchline::domain::line::Traffic;
 use branchline::protocol::backoff::Backoff;
 use branchline::protocol::uplink::Limits;
-use branchline::sync::service::Service;
+use branchline::sync::service::{Lookout, Service};
 use branchline::transport::{LinkEvent, Session, Transport};
 use branchline::{clock, shutdown, wire};
 use tokio::sync::mpsc;
@@ -197,6 +197,7 @@ async fn a_branch_without_a_line_does_nothing_between_two_tries() {
             ..Limits::real(wire::WRITES.to_vec())
         },
         hours: None,
+        lookout: Lookout::Own,
     };
     let (trigger, shutdown) = shutdown::channel();
     let handle = service.start(shutdown);

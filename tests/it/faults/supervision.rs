@@ -9,7 +9,7 @@ use branchline::domain::event::LogEvent;
 use branchline::domain::line::Traffic;
 use branchline::protocol::uplink::Limits;
 use branchline::shutdown;
-use branchline::sync::service::Service;
+use branchline::sync::service::{Lookout, Service};
 use branchline::transport::amqp::BranchAmqp;
 use branchline::transport::{Session, Transport};
 use branchline::{clock, wire};
@@ -66,6 +66,7 @@ async fn a_worker_that_panics_is_started_again_and_status_and_doctor_say_so() {
         },
         limits: Limits::real(wire::WRITES.to_vec()),
         hours: None,
+        lookout: Lookout::Own,
     };
     let (trigger, shutdown) = shutdown::channel();
     let handle = service.start(shutdown);

@@ -348,6 +348,19 @@ impl Counter {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// How often its threads have been woken so far.
+    pub(super) fn wake_ups(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let woken = threads.flatten().filter_map(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+            line.trim().parse::<u64>().ok()
+        });
+        woken.sum()
+    }
+
     fn pid(&self) -> Pid {
         let pid = self.child.process_id().expect("it was started");
         Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 
+use branchline::clock;
+use branchline::domain::event::LogEvent;
 use rustix::process::Signal;
 use vt100::MouseProtocolMode;
 
@@ -43,6 +45,43 @@ fn a_terminal_that_hangs_up_takes_the_program_with_it_and_not_what_was_typed() {
     counter.see("A draft of");
     counter.key("a");
     counter.see_line(&["Product", "LAM"]);
+}
+
+#[test]
+fn a_screen_on_which_nothing_happens_is_woken_seldom() {
+    /// A look at the database each second, a renewed stamp, and one try of the line, which is some thirty; on an idle machine it comes to less than 5 a second.
+    const MOST_A_SECOND: u64 = 8;
+    let shop = Shop::with_sales(3);
+    let counter = shop.open();
+    let mut db = shop.branch();
+    let mut tries = || {
+        let log = db.log_tail(u32::MAX).unwrap();
+        log.iter()
+            .filter(|line| matches!(line.event, LogEvent::LinkDown { .. }))
+            .count()
+    };
+    // Between the fifth try and the next are 8 to 16 seconds.
+    wait_for("five tries of the line", || tries() >= 5);
+    let (before, began) = (counter.wake_ups(), clock::tick());
+    wait_for("the next try", || tries() >= 6);
+    let (woken, took_ms) = (counter.wake_ups() - before, clock::tick().since(began));
+    assert!(
+        woken * 1_000 < MOST_A_SECOND * took_ms,
+        "{woken} wake-ups in {took_ms} ms"
+    );
+}
+
+#[test]
+fn what_another_program_sells_is_sent_by_the_worker_of_the_screen() {
+    let (shop, vhost) = (Shop::of("NABEUL-02", 0), Broker::shared().vhost());
+    let _ = vhost.branch("NABEUL-02");
+    let broker = vhost.url(&format!("NABEUL-02:{PASSWORD}"), vhost.port(), "");
+    let _hq = HeadOffice::open(&shop, &vhost);
+    let counter = shop.open_with(&broker, &[]);
+    for product in ["LAMP", "VASE"] {
+        shop.sell(product, 1);
+        counter.see_line(&[product, "acked"]);
+    }
 }
 
 #[test]

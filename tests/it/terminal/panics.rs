@@ -10,7 +10,7 @@ use branchline::domain::line::Traffic;
 use branchline::domain::money::TaxRate;
 use branchline::protocol::uplink::Limits;
 use branchline::store::branch::BranchDb;
-use branchline::sync::service::Service;
+use branchline::sync::service::{Lookout, Service};
 use branchline::text::Text;
 use branchline::transport::amqp::{Address, BranchAmqp};
 use branchline::transport::{Session, Transport};
@@ -115,6 +115,7 @@ fn service(path: PathBuf) -> Service<Faulty> {
         },
         limits: Limits::real(wire::WRITES.to_vec()),
         hours: None,
+        lookout: Lookout::Own,
     }
 }
 
