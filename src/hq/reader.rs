@@ -58,7 +58,7 @@ impl Reader {
     /// # Errors
     /// When the database can't be read.
     pub(super) fn read(&mut self, waiting: &mut VecDeque<Delivery>) -> Result<Option<Part>, OpenError> {
-        if let Some(delivery) = waiting.pop_front_if(|first| intake::is_suspicious(first)) {
+        if let Some(delivery) = next_if(waiting, intake::is_suspicious) {
             return Ok(Some(Part {
                 tags: vec![delivery.tag],
                 content: Content::Alone(delivery),
@@ -69,7 +69,7 @@ impl Reader {
         }
         let (mut tags, mut together, mut rows) = (Vec::new(), Vec::new(), 0);
         while rows < PART_ROWS
-            && let Some(delivery) = waiting.pop_front_if(|next| !intake::is_suspicious(next))
+            && let Some(delivery) = next_if(waiting, |next| !intake::is_suspicious(next))
         {
             tags.push(delivery.tag);
             if !intake::is_expired_hello(&delivery) {
@@ -83,4 +83,12 @@ impl Reader {
             content: Content::Together(together),
         }))
     }
+}
+
+fn next_if(waiting: &mut VecDeque<Delivery>, wanted: impl FnOnce(&Delivery) -> bool) -> Option<Delivery> {
+    waiting
+        .front()
+        .is_some_and(wanted)
+        .then(|| waiting.pop_front())
+        .flatten()
 }

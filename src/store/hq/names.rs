@@ -193,9 +193,10 @@ fn written(spans: &[Span]) -> String {
     for Span { first, last } in spans {
         let space = if text.is_empty() { "" } else { " " };
         // Writing to a text can't fail.
-        let _ = match first == last {
-            true => write!(text, "{space}{first}"),
-            false => write!(text, "{space}{first}-{last}"),
+        let _ = if first == last {
+            write!(text, "{space}{first}")
+        } else {
+            write!(text, "{space}{first}-{last}")
         };
     }
     text

@@ -40,7 +40,7 @@ impl Hq {
 
 fn found(names: &mut HqNames, numbers: &[u16]) -> Option<Vec<String>> {
     let found = names.of(&branch(), LEDGER, numbers).unwrap();
-    found.map(|names| names.iter().map(|name| name.to_string()).collect())
+    found.map(|names| names.iter().map(ToString::to_string).collect())
 }
 
 #[test]
