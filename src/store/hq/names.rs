@@ -21,20 +21,19 @@ use crate::store::{OpenError, StoreError};
 /// So many names are kept in memory, about four megabytes. One ledger may have more: it is what the batch in hand needs.
 const MAX_CACHED: usize = 50_000;
 
-/// The names that head office holds, for whoever reads messages. Reads with a connection of its own, so that reading waits for no commit.
+/// The names that head office holds, for whoever reads messages. Reads with a connection of its own, so that reading waits for no commit; it is open only while names are read that
+/// are not known yet, for as long as it is open whoever closes the database leaves its log beside it.
 pub struct HqNames {
     path: PathBuf,
-    conn: Option<SqliteConnection>,
     cache: Cache,
 }
 
 impl HqNames {
-    /// The names in head office's database at this place, which is opened when the first name is asked for.
+    /// The names in head office's database at this place.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         Self {
             path,
-            conn: None,
             cache: Cache::default(),
         }
     }
@@ -52,11 +51,8 @@ impl HqNames {
         if let Some(names) = self.cache.ledger(branch, ledger).all(numbers) {
             return Ok(Some(names));
         }
-        let conn = match &mut self.conn {
-            Some(conn) => conn,
-            None => self.conn.insert(open::to_read(&self.path)?),
-        };
-        let names = self.cache.caught_up(conn, branch, ledger)?;
+        let mut conn = open::to_read(&self.path)?;
+        let names = self.cache.caught_up(&mut conn, branch, ledger)?;
         Ok(names.all(numbers))
     }
 }
