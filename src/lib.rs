@@ -25,7 +25,8 @@
 //! 1. A form's text becomes a [`domain::draft::Draft`], and the draft, if nothing is wrong with it, a [`domain::sale::SaleContent`].
 //! 2. [`store::branch`] gives it the next number, writes it and an `outbox` row in one transaction, and fsyncs. Now it is *saved*, and *pending*.
 //! 3. The worker asks [`protocol::uplink`] what to do. When the line is up it makes a batch: the sales leave the outbox, the batch is committed with
-//!    its rows, and only then [`wire`] encodes it and [`transport`] publishes it. The sales are *sent*: a lease with a deadline.
+//!    its rows, and only then [`wire`] encodes it and [`transport`] publishes it. A product's name goes with it only if HQ does not hold it yet
+//!    ([`protocol::dictionary`]). The sales are *sent*: a lease with a deadline.
 //! 4. [`hq`] takes the message from the queue and asks [`protocol::identity`] whether it may speak for this branch and [`protocol::verdict`] what each
 //!    row means. [`store::hq`] applies all of them in one transaction. After its commit the receipt goes out, and after that the broker is acked.
 //! 5. The receipt names (id, revision) pairs. [`store::branch`] marks just those *acked*; an edit that was made meanwhile stays pending.
@@ -48,7 +49,7 @@
 //! | --- | --- |
 //! | all of 2 to 8 | `many_seeds`, `a_fleet_under_random_faults_ends_with_the_same_books_on_both_sides`, `whoever_is_killed_at_whatever_moment_both_sides_end_with_the_same_sales` |
 //! | 1 what was called saved survives | `what_was_called_saved_is_there_after_a_power_cut_at_any_moment`, `what_add_calls_saved_survives_being_killed_at_any_moment`, `commits_are_on_the_disk_before_they_are_told`, `a_sale_that_finds_the_disk_full_is_not_saved_at_all_and_says_so`, `what_is_typed_is_kept_whenever_the_screen_dies` |
-//! | 2 each sale reaches HQ once in effect | `a_repeated_batch_is_receipted_again_and_stored_once`, `kills_of_both_sides_in_mid_transfer_lose_and_double_nothing`, `batches_that_lay_in_a_broker_that_was_wiped_go_again`, `a_line_that_breaks_in_mid_frame_again_and_again_still_drains` |
+//! | 2 each sale reaches HQ once in effect | `a_repeated_batch_is_receipted_again_and_stored_once`, `kills_of_both_sides_in_mid_transfer_lose_and_double_nothing`, `batches_that_lay_in_a_broker_that_was_wiped_go_again`, `a_line_that_breaks_in_mid_frame_again_and_again_still_drains`, `a_batch_that_leans_is_read_only_with_the_very_names_that_it_means` |
 //! | 3 acked only by HQ's receipt, after its commit | `a_batch_is_committed_then_answered_then_acked`, `a_receipt_for_another_revision_acks_nothing`, `receipts_of_other_databases_ack_nothing`, `a_receipt_cannot_ack_what_its_batch_did_not_carry`, `nothing_is_acked_while_the_database_fails_and_all_is_taken_when_it_works_again`, `head_office_with_a_full_disk_acks_nothing_that_it_has_not_stored_and_goes_on_by_itself` |
 //! | 4 late, repeated and disordered receipts | `late_receipt_leaves_the_edit_pending`, `a_repeated_receipt_changes_nothing`, `an_old_timer_cannot_undo_an_ack`, `a_late_receipt_of_a_batch_that_was_given_up_still_counts` |
 //! | 5 one bad sale holds up nobody | `a_refused_sale_says_why_holds_up_nobody_and_flows_once_mended`, `a_row_that_the_database_refuses_is_refused_alone`, `an_unreadable_batch_is_halved_down_to_the_row_that_is_rejected`, `a_row_that_ends_head_office_each_time_is_found_by_halving_and_all_others_are_stored`, `what_cannot_be_read_is_kept_once_with_a_count_and_answered` |
