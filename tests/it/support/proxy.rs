@@ -151,8 +151,8 @@ impl Drop for Proxy {
 }
 
 impl Line {
-    /// How much of a piece passes; a burnt fuse cuts behind it.
-    fn pass(&self, length: usize) -> usize {
+    /// How much of a piece passes, and whether the line is cut behind that.
+    fn pass(&self, length: usize) -> (usize, bool) {
         let mut passes = length;
         let mut burnt = false;
         self.fuse.send_if_modified(|fuse| {
@@ -170,7 +170,7 @@ impl Line {
         if burnt {
             self.cuts.send_modify(|cuts| *cuts += 1);
         }
-        passes
+        (passes, burnt)
     }
 }
 
@@ -267,9 +267,10 @@ async fn deliver(
         if let Some(rate) = present.bytes_per_s {
             sleep(Duration::from_secs(length(&piece)) / rate).await;
         }
-        let passes = line.pass(piece.len());
+        let (passes, is_cut) = line.pass(piece.len());
         count.fetch_add(length(&piece[..passes]), Ordering::Relaxed);
-        if to.write_all(&piece[..passes]).await.is_err() {
+        // The next piece must not come through before the cut is noticed: no line has a hole in its stream.
+        if to.write_all(&piece[..passes]).await.is_err() || is_cut {
             return;
         }
     }
