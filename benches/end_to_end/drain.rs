@@ -14,7 +14,7 @@ use crate::place::{BRANCH, Place, Program, Usage, is_up, look, status, till};
 use crate::raw::{self, milliseconds};
 use crate::report::{Figure, Report, Target, percentile, thousands};
 use crate::support::broker::{PASSWORD, Vhost};
-use crate::support::wait;
+use crate::support::{wait, wait_long};
 
 /// How long somebody at a till rests between two sales while a machine works beside them.
 const REST: Duration = Duration::from_millis(20);
@@ -163,7 +163,7 @@ fn drain(bench: &Bench, place: &Place, db: &str) -> Drain {
     wait("the session is open", || is_up(&status(&mut seen)));
     let start = began.elapsed();
     let before = [branch.usage().cpu, hq.usage().cpu];
-    let took = wait("all is at head office", || status(&mut seen).in_step());
+    let took = wait_long("all is at head office", || status(&mut seen).in_step());
     let (branch_usage, hq_usage) = (branch.usage(), hq.usage());
     let drained = Drain {
         took,

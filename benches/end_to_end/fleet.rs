@@ -1,6 +1,7 @@
 //! Many branches at once: what waits in the broker when head office opens in the morning.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use branchline::domain::ids::{BatchId, BranchCode, LedgerId};
@@ -16,7 +17,7 @@ use crate::place::{Place, Usage};
 use crate::raw;
 use crate::report::{Figure, Report, Target, thousands};
 use crate::support::broker::Vhost;
-use crate::support::wait;
+use crate::support::wait_long;
 
 const BRANCHES: usize = 1_000;
 /// Sales of a batch, whoever sends it.
@@ -78,7 +79,7 @@ fn take(bench: &Bench, place: &Place, vhost: &Vhost, day: usize, branches: usize
     let began = listened_since(place);
     let plain = raw::open(&place.file("hq.db"));
     let wanted = i64::try_from((day + 1) * branches * each).expect("a small number");
-    wait("all is stored", || {
+    wait_long("all is stored", || {
         let stored = plain.query_row("SELECT coalesce(sum(applied), 0) FROM ledgers", [], |row| row.get(0));
         stored == Ok(wanted)
     });
@@ -132,7 +133,7 @@ fn numbered(sales: &[Sale]) -> Vec<Product> {
         .iter()
         .map(|sale| &sale.content.product)
         .filter(|name| seen.insert(*name));
-    let product = |(no, name): (u16, &String)| Product {
+    let product = |(no, name): (u16, &Arc<str>)| Product {
         no,
         name: name.clone(),
         told: true,

@@ -33,11 +33,20 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The same on a thread that may block; returns how long it took, to a few milliseconds.
-pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+pub(crate) fn wait(what: &str, holds: impl FnMut() -> bool) -> Duration {
+    wait_looking(Duration::from_millis(5), what, holds)
+}
+
+/// Waits for the end of what takes seconds: looks are so rare that they take nothing from what is measured.
+pub(crate) fn wait_long(what: &str, holds: impl FnMut() -> bool) -> Duration {
+    wait_looking(Duration::from_millis(20), what, holds)
+}
+
+fn wait_looking(every: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(every);
     }
     began.elapsed()
 }

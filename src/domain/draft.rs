@@ -116,12 +116,12 @@ impl Draft {
     #[must_use]
     pub fn of(content: &SaleContent) -> Self {
         Self {
-            product: content.product.clone(),
+            product: content.product.to_string(),
             qty: content.qty.to_string(),
             cost: content.cost.to_string(),
             tax: content.tax.to_string(),
             date: super::time::wall_text(content.date),
-            region: content.region.clone(),
+            region: content.region.to_string(),
         }
     }
 
@@ -215,8 +215,8 @@ impl Draft {
         };
         let content = SaleContent {
             date,
-            product,
-            region,
+            product: product.into(),
+            region: region.into(),
             qty,
             cost,
             tax,
@@ -299,10 +299,7 @@ mod tests {
     #[test]
     fn empty_fields_take_their_defaults() {
         let content = draft(" PENS ", "14", "2,19", "").check(&defaults()).unwrap();
-        assert_eq!(
-            (content.product.as_str(), content.region.as_str(), content.qty),
-            ("PENS", "East", 14)
-        );
+        assert_eq!((&*content.product, &*content.region, content.qty), ("PENS", "East", 14));
         assert_eq!(
             (content.amount().to_string(), content.tax.to_string()),
             ("30.66".into(), "6.13".into())

@@ -1,5 +1,7 @@
 //! A sale, its content, and the digest that tells two contents apart.
 
+use std::sync::Arc;
+
 use chrono::NaiveDateTime;
 
 use super::ids::{BranchCode, LedgerId, Revision, SaleId};
@@ -18,10 +20,10 @@ pub const MAX_REGION_CHARS: usize = 100;
 pub struct SaleContent {
     /// The branch's wall-clock time of the sale, to the second; its date part is the business day.
     pub date: NaiveDateTime,
-    /// What was sold.
-    pub product: String,
+    /// What was sold. Many sales share one name, so it is counted and not copied.
+    pub product: Arc<str>,
     /// Where it was sold.
-    pub region: String,
+    pub region: Arc<str>,
     /// How many: 1 or more.
     pub qty: u32,
     /// The price of one.
@@ -246,8 +248,8 @@ mod tests {
             |s| s.ledger = LedgerId::from_random(2),
             |s| s.revision = s.revision.next(),
             |s| s.content.date += chrono::Duration::seconds(1),
-            |s| s.content.product.push('X'),
-            |s| s.content.region.push('X'),
+            |s| s.content.product = "RED METAL LANTERN".into(),
+            |s| s.content.region = "West".into(),
             |s| s.content.qty += 1,
             |s| s.content.cost = Money::ZERO,
             |s| s.content.tax = Money::ZERO,

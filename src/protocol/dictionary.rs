@@ -10,6 +10,7 @@
 //! [`Outcome::UnknownProducts`], and the branch tells all names until HQ's next answer.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::message::{Answer, Batch, Outcome, Receipt};
 use crate::domain::ids::{BatchId, LedgerId};
@@ -24,7 +25,7 @@ pub struct Product {
     /// Its number.
     pub no: ProductNo,
     /// Its name, which begins and ends as the rows have it.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether the name travels with the batch; else HQ holds it under the number.
     pub told: bool,
 }
@@ -189,7 +190,7 @@ mod tests {
     fn batch(id: u128, names: &[(ProductNo, &str)]) -> Batch {
         let product = |(no, name): &(ProductNo, &str)| Product {
             no: *no,
-            name: (*name).to_owned(),
+            name: (*name).into(),
             told: true,
         };
         Batch {

@@ -1,6 +1,9 @@
 //! Dates as columns hold them in both databases: `2026-11-22 14:07:31`. They are written and read a million times in a drain, so not by a format string.
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::sql_types::Text;
+use diesel::sqlite::{Sqlite, SqliteValue};
 
 /// What stands between two numbers, and where.
 const SEPARATORS: [(usize, u8); 5] = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
@@ -33,13 +36,24 @@ impl DateText {
     }
 }
 
+/// A date as it comes out of its column, without a copy of the text; `None` if the text is not as [`text`] writes it.
+#[derive(Debug, Clone, Copy, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub(super) struct DateRead(pub(super) Option<NaiveDateTime>);
+
+impl FromSql<Text, Sqlite> for DateRead {
+    fn from_sql(mut column: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(read(column.read_text())))
+    }
+}
+
 /// Writes a date.
 pub(super) fn text(date: NaiveDateTime) -> String {
     DateText::of(date).as_str().to_owned()
 }
 
 /// Reads a date; `None` if the text is not as [`text`] writes it.
-pub(super) fn read(text: &str) -> Option<NaiveDateTime> {
+fn read(text: &str) -> Option<NaiveDateTime> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<u32> {
         let digits = bytes.get(from..to)?;

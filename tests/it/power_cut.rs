@@ -102,7 +102,7 @@ impl Till {
             let row = branch.sale(SaleId::new(id).unwrap()).unwrap();
             let row = row.unwrap_or_else(|| panic!("{}: sale {id} is lost", what()));
             assert!(row.sale.revision.get() >= revision, "{}: {:?}", what(), row.sale);
-            assert_eq!(row.sale.content.product, format!("PENS {id}"), "{}", what());
+            assert_eq!(*row.sale.content.product, format!("PENS {id}"), "{}", what());
         }
         let audit = branch.audit().unwrap();
         assert!(audit.is_clean(), "{}: {audit}", what());

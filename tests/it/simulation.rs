@@ -119,7 +119,7 @@ fn hq_group(db: &mut HqDb, now: UtcMillis, group: &[(BranchCode, Vec<u8>)]) -> V
             })
         };
         match wire::decode_uplink(bytes, &mut held) {
-            Ok(Uplink::Batch(batch)) if batch.sales.iter().any(|sale| sale.content.product == POISON) => unread(
+            Ok(Uplink::Batch(batch)) if batch.sales.iter().any(|sale| *sale.content.product == *POISON) => unread(
                 batch.branch,
                 batch.ledger,
                 Question::Batch(batch.id, Outcome::Unreadable),

@@ -154,10 +154,7 @@ mod tests {
     #[test]
     fn unmapped_fields_are_read_from_the_columns_of_their_names() {
         let sale = sale(&[b"2010-12-01 08:26:00", b"PENS", b"6", b"3.39", b""]).unwrap();
-        assert_eq!(
-            (sale.product.as_str(), sale.qty, sale.region.as_str()),
-            ("PENS", 6, "East")
-        );
+        assert_eq!((&*sale.product, sale.qty, &*sale.region), ("PENS", 6, "East"));
         assert_eq!(sale.tax.to_string(), "4.07");
     }
 

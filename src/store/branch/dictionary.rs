@@ -1,6 +1,7 @@
 //! The names that sales are made of, each kept once: products with what one cost the last time, and regions.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -99,13 +100,13 @@ pub(super) fn products(conn: &mut SqliteConnection, named: &[Named<'_>]) -> Resu
 pub(super) fn product_names(
     conn: &mut SqliteConnection,
     numbers: &BTreeSet<i64>,
-) -> Result<HashMap<i64, String>, StoreError> {
+) -> Result<HashMap<i64, Arc<str>>, StoreError> {
     let list = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
     let names: Vec<(i64, String)> =
         sql::<(BigInt, Text)>("SELECT no, name FROM products WHERE no IN (SELECT value FROM json_each(?))")
             .text(&format!("[{list}]"))
             .load(conn)?;
-    Ok(names.into_iter().collect())
+    Ok(names.into_iter().map(|(no, name)| (no, name.into())).collect())
 }
 
 /// The fingerprint of the names that products have here under the numbers of these spans.

@@ -147,8 +147,8 @@ fn insert(
             statement = statement.values([
                 number(ledger),
                 Value::Text(date),
-                number(names.products[content.product.as_str()]),
-                number(names.regions[content.region.as_str()]),
+                number(names.products[&*content.product]),
+                number(names.regions[&*content.region]),
                 number(i64::from(content.qty)),
                 number(content.cost.units()),
                 number(content.tax.units()),
@@ -179,11 +179,9 @@ impl<'a> Names<'a> {
         let mut products = BTreeMap::new();
         let mut last_regions = BTreeMap::new();
         for (content, id) in contents.iter().zip(before + 1..) {
-            let (_, cost, last) = products
-                .entry(content.product.as_str())
-                .or_insert((id, content.cost, id));
+            let (_, cost, last) = products.entry(&*content.product).or_insert((id, content.cost, id));
             (*cost, *last) = (content.cost, id);
-            last_regions.insert(content.region.as_str(), id);
+            last_regions.insert(&*content.region, id);
         }
         let mut products: Vec<_> = products.into_iter().collect();
         products.sort_unstable_by_key(|(_, (first, ..))| *first);

@@ -150,7 +150,7 @@ impl Key {
             // Within a state the order is that of entry.
             SortKey::Id | SortKey::State => By::Id,
             SortKey::Date => By::Text(values::date_text(sale.content.date)),
-            SortKey::Product => By::Text(sale.content.product.clone()),
+            SortKey::Product => By::Text(sale.content.product.to_string()),
             SortKey::Total => By::Int(sale.content.amount().units() + sale.content.tax.units()),
         };
         Self { id: sale.id, by }

@@ -11,7 +11,8 @@ use super::place::Place;
 use super::statement::sql;
 use super::sums::whole;
 use super::till::{ChangeError, supersede};
-use super::{BranchDb, log, place, sales, values};
+use super::values::{self, DateRead};
+use super::{BranchDb, log, place, sales};
 use crate::domain::event::LogEvent;
 use crate::domain::ids::SaleId;
 use crate::domain::money::MoneySum;
@@ -216,7 +217,7 @@ pub(super) fn at_hq(conn: &mut SqliteConnection, mine: &Sale) -> Result<Option<S
     use super::schema::held;
     type Record = (
         Option<i64>,
-        Option<String>,
+        Option<DateRead>,
         Option<String>,
         Option<String>,
         Option<i64>,
@@ -261,7 +262,7 @@ pub(super) fn at_hq(conn: &mut SqliteConnection, mine: &Sale) -> Result<Option<S
         id: mine.id,
         ledger: mine.ledger,
         revision: values::revision(revision)?,
-        content: sales::content(&date, product, region, qty, cost, tax)?,
+        content: sales::content(date, product.into(), region.into(), qty, cost, tax)?,
         created_at: UtcMillis(created_at),
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),

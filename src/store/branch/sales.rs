@@ -2,12 +2,14 @@
 //!
 //! Where a sale stands on its way to HQ is not known here; see [`super::place`].
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::dictionary::{self, Named};
 use super::statement::sql;
-use super::values;
+use super::values::{self, DateRead};
 use crate::domain::ids::SaleId;
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::UtcMillis;
@@ -38,7 +40,7 @@ pub(super) type SaleRecord = (
     i64,
     Vec<u8>,
     i64,
-    String,
+    DateRead,
     String,
     String,
     i64,
@@ -51,9 +53,9 @@ pub(super) type SaleRecord = (
 
 /// A sale's content from its columns.
 pub(super) fn content(
-    date: &str,
-    product: String,
-    region: String,
+    date: DateRead,
+    product: Arc<str>,
+    region: Arc<str>,
     qty: i64,
     cost: i64,
     tax: i64,
@@ -74,7 +76,7 @@ pub(super) fn sale(record: SaleRecord) -> Result<Sale, StoreError> {
         id: values::sale_id(id)?,
         ledger: values::ledger_id(&ledger)?,
         revision: values::revision(revision)?,
-        content: content(&date, product, region, qty, cost, tax)?,
+        content: content(date, product.into(), region.into(), qty, cost, tax)?,
         created_at: UtcMillis(created_at),
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),

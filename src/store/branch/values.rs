@@ -10,9 +10,9 @@ use crate::domain::money::Money;
 use crate::domain::read::LineState;
 use crate::domain::sale::ContentProblem;
 use crate::domain::sync_state::Refusal;
-use crate::store::{StoreError, dates};
+use crate::store::StoreError;
 
-pub(super) use crate::store::dates::text as date_text;
+pub(super) use crate::store::dates::{DateRead, text as date_text};
 
 pub(super) fn sale_id(number: i64) -> Result<SaleId, StoreError> {
     SaleId::new(number).ok_or_else(|| StoreError::nonsense(format!("a sale with the id {number}")))
@@ -55,9 +55,9 @@ pub(super) fn store_id(blob: &[u8]) -> Result<StoreId, StoreError> {
     bytes(blob).map(StoreId::from_bytes)
 }
 
-/// Reads `2026-11-22 14:07:31`.
-pub(super) fn date(text: &str) -> Result<NaiveDateTime, StoreError> {
-    dates::read(text).ok_or_else(|| StoreError::nonsense(format!("the date `{}`", text.escape_default())))
+/// A sale's date.
+pub(super) fn date(read: DateRead) -> Result<NaiveDateTime, StoreError> {
+    read.0.ok_or_else(|| StoreError::nonsense("a sale whose date is none"))
 }
 
 /// Reads `2026-11-22`.

@@ -107,9 +107,9 @@ impl<'a> Row<'a> {
         }
         out.push_bind_param::<Text, str>(self.date.as_str())?;
         out.push_sql(", ");
-        out.push_bind_param::<Text, _>(&content.product)?;
+        out.push_bind_param::<Text, str>(&content.product)?;
         out.push_sql(", ");
-        out.push_bind_param::<Text, _>(&content.region)?;
+        out.push_bind_param::<Text, str>(&content.region)?;
         for number in [
             &self.qty,
             &self.cost,

@@ -368,8 +368,8 @@ fn with_clean_voids(rows: &[Sale]) -> Cow<'_, [Sale]> {
     }
     let mut rows = rows.to_vec();
     for row in rows.iter_mut().filter(|row| is_dirty(row)) {
-        row.content.product = clean(&row.content.product);
-        row.content.region = clean(&row.content.region);
+        row.content.product = clean(&row.content.product).into();
+        row.content.region = clean(&row.content.region).into();
     }
     Cow::Owned(rows)
 }

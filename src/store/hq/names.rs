@@ -99,7 +99,7 @@ impl Cache {
                 if matches!(receipt.outcome, Outcome::Taken(_)) =>
             {
                 let told = batch.products.iter().filter(|product| product.told);
-                let told: BTreeMap<_, _> = told.map(|product| (product.no, product.name.as_str())).collect();
+                let told: BTreeMap<_, _> = told.map(|product| (product.no, &*product.name)).collect();
                 self.keep(conn, &batch.branch, batch.ledger, told)?;
             }
             _ => {}

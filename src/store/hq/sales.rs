@@ -11,12 +11,13 @@ use crate::domain::ids::{Revision, SaleId};
 use crate::domain::money::Money;
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::UtcMillis;
-use crate::store::{StoreError, dates};
+use crate::store::StoreError;
+use crate::store::dates::DateRead;
 
 /// Ids this far apart are looked up in one range: skipping a few rows is cheaper than another statement.
 const NEIGHBOURS: i64 = 32;
 
-type Row = (i64, i64, String, String, String, i64, i64, i64, i64, i64, Option<i64>);
+type Row = (i64, i64, DateRead, String, String, i64, i64, i64, i64, i64, Option<i64>);
 
 /// What HQ holds under the ids of these rows.
 pub(super) fn held(
@@ -89,9 +90,9 @@ fn read(key: Key<'_>, row: Row) -> Result<Sale, StoreError> {
             .and_then(Revision::new)
             .ok_or_else(|| nonsense("a revision out of range"))?,
         content: SaleContent {
-            date: dates::read(&date).ok_or_else(|| nonsense("a date that is none"))?,
-            product,
-            region,
+            date: date.0.ok_or_else(|| nonsense("a date that is none"))?,
+            product: product.into(),
+            region: region.into(),
             qty: u32::try_from(qty).map_err(|_| nonsense("a quantity out of range"))?,
             cost: money(cost, "a cost out of range")?,
             tax: money(tax, "a tax out of range")?,

@@ -48,7 +48,7 @@ fn sale(id: i64) -> Sale {
         revision: Revision::FIRST,
         content: SaleContent {
             date: parse_wall("2026-11-22 14:00").unwrap(),
-            product: format!("LANTERN {id}"),
+            product: format!("LANTERN {id}").into(),
             region: "East".into(),
             qty: 6,
             cost: Money::parse("3.39").unwrap(),

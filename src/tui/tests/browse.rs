@@ -123,7 +123,7 @@ fn finding_narrows_as_one_types_and_a_filter_narrows_further() {
             .table
             .rows
             .iter()
-            .all(|row| row.sale.content.product == "PENS")
+            .all(|row| *row.sale.content.product == *"PENS")
     );
     counter.keys("Enter f Right Enter");
     assert_eq!(counter.model.table.shown().state, Some(SyncKind::Pending));
@@ -237,7 +237,7 @@ fn an_answer_about_another_table_changes_nothing() {
             .table
             .rows
             .iter()
-            .all(|row| row.sale.content.product == "PENS")
+            .all(|row| *row.sale.content.product == *"PENS")
     );
 }
 

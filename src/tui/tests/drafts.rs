@@ -96,7 +96,7 @@ fn an_edit_goes_before_a_half_typed_sale_and_neither_is_lost() {
     counter.keys("a");
     assert_eq!(counter.form().draft().product, "LAMP");
     counter.keys("1 Tab 2 Ctrl+S");
-    assert_eq!(counter.desk.rows.last().unwrap().sale.content.product, "LAMP");
+    assert_eq!(&*counter.desk.rows.last().unwrap().sale.content.product, "LAMP");
     assert!(counter.desk.drafts.is_empty());
 }
 
@@ -168,7 +168,7 @@ fn a_draft_that_arrives_while_one_types_waits_below() {
         counter.tell(Msg::Answer(answer));
     }
     counter.keys("Tab 1 Tab 2 Ctrl+S");
-    assert_eq!(counter.desk.rows.last().unwrap().sale.content.product, "SOAP");
+    assert_eq!(&*counter.desk.rows.last().unwrap().sale.content.product, "SOAP");
     assert_eq!(
         counter.desk.draft().unwrap().0.product,
         "LAMP",

@@ -41,9 +41,9 @@ fn a_sale_is_entered_with_enter_from_field_to_field() {
     );
     counter.keys("Enter Enter Enter Enter Enter");
     let sale = &counter.desk.rows.last().unwrap().sale;
-    assert_eq!((sale.content.product.as_str(), sale.content.qty), ("PENS", 14));
+    assert_eq!((&*sale.content.product, sale.content.qty), ("PENS", 14));
     assert_eq!(
-        (sale.content.tax.to_string().as_str(), sale.content.region.as_str()),
+        (sale.content.tax.to_string().as_str(), &*sale.content.region),
         ("6.13", "East")
     );
     assert_eq!(counter.notice(), "Sale 21 saved: 36.79");

@@ -399,7 +399,7 @@ fn fits(filter: &Filter, row: &SaleRow) -> bool {
         .product
         .as_ref()
         .is_none_or(|wanted| content.product.to_lowercase().contains(&wanted.to_lowercase()))
-        && filter.region.as_ref().is_none_or(|wanted| content.region == *wanted)
+        && filter.region.as_ref().is_none_or(|wanted| *content.region == **wanted)
         && filter.from.is_none_or(|from| day >= from)
         && filter.to.is_none_or(|to| day <= to)
         && filter.state.is_none_or(|state| row.sync.kind() == state)

@@ -131,7 +131,7 @@ fn totals_are_of_what_is_shown() {
         .desk
         .rows
         .iter()
-        .filter(|row| row.sale.content.product == "PENS")
+        .filter(|row| *row.sale.content.product == *"PENS")
         .count();
     let text = counter.text();
     assert!(text.contains("Totals of what is shown"));

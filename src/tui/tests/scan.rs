@@ -128,9 +128,7 @@ fn scans_that_wait_are_kept_at_once_and_offered_when_the_program_is_opened_again
         counter.notice()
     );
     counter.keys("a Ctrl+S Esc a Ctrl+S");
-    let sold = counter.desk.rows[20..]
-        .iter()
-        .map(|row| row.sale.content.product.as_str());
+    let sold = counter.desk.rows[20..].iter().map(|row| &*row.sale.content.product);
     let mut sold: Vec<_> = sold.collect();
     sold.sort_unstable();
     assert_eq!(sold, ["LAMP", "SOAP"]);

@@ -28,7 +28,7 @@ fn sale(id: i64) -> Sale {
         revision: Revision::FIRST,
         content: SaleContent {
             date: parse_wall("2026-11-22 09:00").unwrap() + chrono::Duration::seconds(id * 37),
-            product: format!("LANTERN {}", id * id % 97),
+            product: format!("LANTERN {}", id * id % 97).into(),
             region: "East".into(),
             qty,
             cost,
@@ -370,8 +370,8 @@ fn a_date_that_no_sale_has_is_refused() {
 fn the_largest_receipt_that_can_be_asked_for_can_be_written() {
     let held = |id| {
         let mut sale = sale(id);
-        sale.content.product = format!("{id:0>800}");
-        sale.content.region = format!("{id:0>400}");
+        sale.content.product = format!("{id:0>800}").into();
+        sale.content.region = format!("{id:0>400}").into();
         sale
     };
     let message = receipt(Outcome::Taken(Taken {
@@ -409,8 +409,8 @@ fn any_sale() -> impl Strategy<Value = Sale> {
                 revision: Revision::new(revision).unwrap(),
                 content: SaleContent {
                     date: chrono::DateTime::from_timestamp(date, 0).unwrap().naive_utc(),
-                    product,
-                    region,
+                    product: product.into(),
+                    region: region.into(),
                     qty,
                     cost: Money::from_units(cost).unwrap(),
                     tax: Money::from_units(tax).unwrap(),

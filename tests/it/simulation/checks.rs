@@ -180,7 +180,7 @@ fn once_and_only_what_was_sold(world: &World, hq: &AtHq) -> Result<(), String> {
 fn is_copy_of(row: &HqRow, sale: &Sale) -> bool {
     sale.created_at.0 == row.created_at
         && i64::from(sale.revision.get()) == i64::from(row.revision)
-        && sale.content.product == row.product
+        && *sale.content.product == *row.product
         && i64::from(sale.content.qty) == row.qty
         && sale.content.cost.units() == row.cost
         && sale.content.tax.units() == row.tax

@@ -87,8 +87,8 @@ impl Till {
         let money = |below| Money::from_units(i64::try_from(self.luck.below(below)).unwrap()).unwrap();
         SaleContent {
             date: clock::local(),
-            product: (*self.luck.pick(&PRODUCTS)).to_owned(),
-            region: (*self.luck.pick(&REGIONS)).to_owned(),
+            product: (*self.luck.pick(&PRODUCTS)).into(),
+            region: (*self.luck.pick(&REGIONS)).into(),
             qty: u32::try_from(self.luck.below(200) + 1).unwrap(),
             cost: money(1_000_000),
             tax: money(1_000_000),

@@ -129,7 +129,7 @@ impl Shop {
 fn content(product: &str, qty: u32) -> SaleContent {
     SaleContent {
         date: clock::local(),
-        product: product.to_owned(),
+        product: product.into(),
         region: "Tunis".into(),
         qty,
         cost: Money::parse("2.50").unwrap(),

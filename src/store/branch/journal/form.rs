@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
@@ -13,7 +14,7 @@ use super::super::ledgers::{self, Ledger};
 use super::super::place::MAX_BATCH_ROWS;
 use super::super::sales;
 use super::super::statement::sql;
-use super::super::values;
+use super::super::values::{self, DateRead};
 use super::batch::{self, StoredRun};
 use crate::domain::event::Sales;
 use crate::domain::ids::{BatchId, BranchCode, LedgerId};
@@ -45,7 +46,7 @@ type WaitingRecord = ((i64, i64, bool, Option<i64>), SaleRecord);
 type WaitingSql = ((BigInt, BigInt, Bool, Nullable<BigInt>), SaleSql);
 
 /// A sale by the numbers of its ledger, its product and its region, of which many rows share a few; see [`sales::SaleRecord`] for the columns.
-type SaleRecord = (i64, i64, i64, String, i64, i64, i64, i64, i64, i64, i64, Option<i64>);
+type SaleRecord = (i64, i64, i64, DateRead, i64, i64, i64, i64, i64, i64, i64, Option<i64>);
 type SaleSql = (
     BigInt,
     BigInt,
@@ -119,7 +120,7 @@ fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledge
         }
         let region = match regions.entry(region_no) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(dictionary::region_name(conn, region_no)?),
+            Entry::Vacant(new) => new.insert(Arc::from(dictionary::region_name(conn, region_no)?)),
         };
         let product = products.get(&product_no);
         let product = product.ok_or_else(|| StoreError::nonsense(format!("no product {product_no}")))?;
@@ -136,13 +137,13 @@ fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledge
     Ok(taken)
 }
 
-fn sale(record: SaleRecord, ledger: LedgerId, product: &str, region: &str) -> Result<Sale, StoreError> {
+fn sale(record: SaleRecord, ledger: LedgerId, product: &Arc<str>, region: &Arc<str>) -> Result<Sale, StoreError> {
     let (id, _, revision, date, _, _, qty, cost, tax, created_at, updated_at, deleted_at) = record;
     Ok(Sale {
         id: values::sale_id(id)?,
         ledger,
         revision: values::revision(revision)?,
-        content: sales::content(&date, product.to_owned(), region.to_owned(), qty, cost, tax)?,
+        content: sales::content(date, product.clone(), region.clone(), qty, cost, tax)?,
         created_at: UtcMillis(created_at),
         updated_at: UtcMillis(updated_at),
         deleted_at: deleted_at.map(UtcMillis),

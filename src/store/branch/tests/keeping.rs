@@ -177,8 +177,8 @@ fn an_import_goes_on_where_it_stopped() {
     assert_eq!(branch.db.import_progress(&digest).unwrap(), None);
     let sales: Vec<SaleContent> = (1..=150)
         .map(|number| SaleContent {
-            product: format!("PRODUCT {}", number % 7),
-            region: format!("REGION {}", number % 3),
+            product: format!("PRODUCT {}", number % 7).into(),
+            region: format!("REGION {}", number % 3).into(),
             ..lantern_on(&format!("2026-11-{:02} 08:00:00", number % 28 + 1))
         })
         .collect();

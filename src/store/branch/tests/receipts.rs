@@ -319,20 +319,9 @@ fn a_batch_numbers_its_products_and_an_answer_is_weighed_by_their_names() {
         branch.db.save_sale(&content, None, at(1).wall).unwrap();
     }
     let formed = branch.form(1);
-    let products: Vec<_> = formed
-        .batch
-        .products
-        .iter()
-        .map(|product| product.name.as_str())
-        .collect();
+    let products: Vec<_> = formed.batch.products.iter().map(|product| &*product.name).collect();
     assert_eq!(products, ["PENS", "CUPS", "MUGS"]);
-    let held = || {
-        formed
-            .batch
-            .products
-            .iter()
-            .map(|product| (product.no, product.name.as_str()))
-    };
+    let held = || formed.batch.products.iter().map(|product| (product.no, &*product.name));
     let hello = branch.db.hello(Nonce::from_random(1), at(2)).unwrap();
     let mut answer = Answer {
         hq: stamp(),

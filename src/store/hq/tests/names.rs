@@ -17,7 +17,7 @@ fn telling(id: i64, told: &[(u16, &str)]) -> Incoming {
         .iter()
         .map(|(no, name)| Product {
             no: *no,
-            name: (*name).to_owned(),
+            name: (*name).into(),
             told: true,
         })
         .collect();

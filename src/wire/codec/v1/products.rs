@@ -44,7 +44,7 @@ impl<'a> Products<'a> {
         };
         let mut held = Vec::new();
         for name in names {
-            let product = numbered.next_if(|product| product.name == *name);
+            let product = numbered.next_if(|product| *product.name == **name);
             match product {
                 Some(product) if !product.told && product.no > 0 => {
                     sorted.held.push(product.no);
@@ -129,33 +129,30 @@ impl<'a> Products<'a> {
     }
 
     /// All names, in the order of the products.
-    pub(super) fn names<'b>(&self, held: &'b [Arc<str>]) -> Result<Vec<&'b str>, Flaw>
-    where
-        'a: 'b,
-    {
+    pub(super) fn names(&self, held: Vec<Arc<str>>) -> Result<Vec<Arc<str>>, Flaw> {
         if self.texts.len() != self.told.len() {
             return Err(Flaw::Columns);
         }
-        let (mut held, mut texts) = (held.iter(), self.texts.iter());
+        let (mut held, mut texts) = (held.into_iter(), self.texts.iter());
         let names = self.held.iter().map(|no| {
             if *no > 0 {
-                held.next().map(AsRef::as_ref)
+                held.next()
             } else {
-                texts.next().copied()
+                texts.next().map(|text| Arc::from(*text))
             }
         });
         names.collect::<Option<_>>().ok_or(Flaw::Columns)
     }
 
     /// Those that have a number, with their `names`.
-    pub(super) fn list(&self, names: &[&str]) -> Vec<Product> {
+    pub(super) fn list(&self, names: &[Arc<str>]) -> Vec<Product> {
         let mut told = self.told.iter();
         let numbered = self.held.iter().zip(names).filter_map(|(held, name)| {
             let travels = *held == 0;
             let no = if travels { *told.next()? } else { *held };
             (no > 0).then(|| Product {
                 no,
-                name: (*name).to_owned(),
+                name: name.clone(),
                 told: travels,
             })
         });

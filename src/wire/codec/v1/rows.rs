@@ -30,6 +30,8 @@
 //! In the texts: products whose names are not held, regions, each 0 and one text, in which every product ends in a line feed; or, where one has a line feed in it, 1, the list of
 //! their lengths in bytes (`u`), and one text.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Datelike, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
@@ -168,9 +170,14 @@ impl RowNumbers {
         }
         let held = products.held(names)?;
         let contents = Contents {
-            products: products.names(&held)?,
+            products: products.names(held)?,
             goods,
-            regions: texts.regions.unpack(MAX_REGION_BYTES)?,
+            regions: texts
+                .regions
+                .unpack(MAX_REGION_BYTES)?
+                .into_iter()
+                .map(Arc::from)
+                .collect(),
             region,
             qty,
             guess: TaxGuess(self.tax_rate),
@@ -201,17 +208,17 @@ impl RowNumbers {
 }
 
 /// The columns of what was sold, each with one number for each row.
-struct Contents<'a> {
-    products: Vec<&'a str>,
+struct Contents {
+    products: Vec<Arc<str>>,
     goods: Vec<(i64, Money)>,
-    regions: Vec<&'a str>,
+    regions: Vec<Arc<str>>,
     region: Vec<i64>,
     qty: Vec<i64>,
     guess: TaxGuess,
     tax: Vec<i64>,
 }
 
-impl Contents<'_> {
+impl Contents {
     fn row(&self, at: usize, date: NaiveDateTime) -> Result<SaleContent, Flaw> {
         let (product, cost) = self.goods[at];
         let qty = self.qty[at]
@@ -220,8 +227,8 @@ impl Contents<'_> {
             .ok_or(Flaw::Columns)?;
         Ok(SaleContent {
             date,
-            product: (*listed(&self.products, product)?).to_owned(),
-            region: (*listed(&self.regions, self.region[at])?).to_owned(),
+            product: listed(&self.products, product)?.clone(),
+            region: listed(&self.regions, self.region[at])?.clone(),
             qty,
             cost,
             tax: money(self.guess.tax(qty, cost).checked_add(self.tax[at]))?,

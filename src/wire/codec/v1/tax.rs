@@ -73,8 +73,8 @@ mod tests {
     fn row(qty: u32, cost: i64, tax: i64) -> SaleContent {
         SaleContent {
             date: parse_wall("2026-11-22").unwrap(),
-            product: String::new(),
-            region: String::new(),
+            product: "".into(),
+            region: "".into(),
             qty,
             cost: Money::from_units(cost).unwrap(),
             tax: Money::from_units(tax).unwrap(),
