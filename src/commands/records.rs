@@ -1,6 +1,6 @@
 //! A CSV file, record by record, in bounded memory whatever the file holds.
 //!
-//! The `csv` crate reads one record at a time here rather than the whole stream, because a quote that is never closed would otherwise swallow the
+//! The `csv` crate's parser gets one record at a time here rather than the whole stream, because a quote that is never closed would otherwise swallow the
 //! rest of a file of any size into one field. What the fields mean is said by those who read them.
 
 use std::collections::VecDeque;
@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
+use csv_core::ReadRecordResult;
 
 /// The longest record, in bytes; a sale takes some hundred.
 const MAX_RECORD_BYTES: usize = 64 * 1024;
@@ -77,6 +78,7 @@ pub(super) enum Content {
 pub(super) struct Records<R> {
     reader: R,
     delimiter: u8,
+    splitter: Splitter,
     next_line: u64,
     bytes_read: u64,
     put_back: VecDeque<Line>,
@@ -98,12 +100,14 @@ impl<R: BufRead> Records<R> {
         let mut records = Self {
             reader,
             delimiter: b',',
+            splitter: Splitter::at(b','),
             next_line: 1,
             bytes_read: 0,
             put_back: VecDeque::new(),
         };
         if let Some(header) = records.read_line()? {
             records.delimiter = delimiter_of(&header.bytes);
+            records.splitter = Splitter::at(records.delimiter);
             records.put_back.push_back(header);
         }
         Ok(records)
@@ -153,7 +157,7 @@ impl<R: BufRead> Records<R> {
     fn complete(&mut self, first: Line) -> io::Result<Content> {
         let mut place = Place::FieldStart.after(&first.bytes, self.delimiter);
         if place != Place::Quoted {
-            return split(&first.bytes, self.delimiter).map(Content::Record);
+            return Ok(Content::Record(self.splitter.split(&first.bytes)));
         }
         let mut record = first.bytes.clone();
         let mut more = Vec::new();
@@ -166,7 +170,7 @@ impl<R: BufRead> Records<R> {
                 break;
             }
             if place != Place::Quoted {
-                return split(&record, self.delimiter).map(Content::Record);
+                return Ok(Content::Record(self.splitter.split(&record)));
             }
         }
         self.next_line -= u64::try_from(more.len()).expect("a record spans some dozen lines");
@@ -224,16 +228,42 @@ impl Place {
     }
 }
 
-fn split(record: &[u8], delimiter: u8) -> io::Result<ByteRecord> {
-    let mut fields = ByteRecord::new();
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .buffer_capacity(record.len())
-        .from_reader(record)
-        .read_byte_record(&mut fields)?;
-    Ok(fields)
+/// Splits records into fields. It is made once for a file: to make the parser takes longer than to split a record.
+#[derive(Debug)]
+struct Splitter {
+    parser: csv_core::Reader,
+    /// The fields of a record, one behind the other.
+    text: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Splitter {
+    fn at(delimiter: u8) -> Self {
+        Self {
+            parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            text: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    fn split(&mut self, record: &[u8]) -> ByteRecord {
+        // No record has more text than bytes, or more fields than separators and one.
+        self.text.resize(record.len() + 1, 0);
+        self.ends.resize(record.len() + 1, 0);
+        self.parser.reset();
+        let (result, _, written, mut fields) = self.parser.read_record(record, &mut self.text, &mut self.ends);
+        if result == ReadRecordResult::InputEmpty {
+            // The last line of a file may have no end of its own.
+            let (_, _, _, last) = self
+                .parser
+                .read_record(&[], &mut self.text[written..], &mut self.ends[fields..]);
+            fields += last;
+        }
+        let mut from = 0;
+        let field = |to: &usize| &self.text[std::mem::replace(&mut from, *to)..*to];
+        self.ends[..fields].iter().map(field).collect()
+    }
 }
 
 /// A spoilt line as one field, without its line break.
@@ -348,6 +378,20 @@ mod tests {
                 (3, fields(&["1", "2"]))
             ]
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_record_is_split_as_the_csv_crate_splits_it(record in "[a,;\"\r\t \u{e9}]{1,40}\n?", semicolons in proptest::bool::ANY) {
+            let delimiter = if semicolons { b';' } else { b',' };
+            let mut expected = ByteRecord::new();
+            let mut whole = csv::ReaderBuilder::new();
+            let mut whole = whole.has_headers(false).flexible(true).delimiter(delimiter).from_reader(record.as_bytes());
+            whole.read_byte_record(&mut expected).unwrap();
+            let mut splitter = Splitter::at(delimiter);
+            let _ = splitter.split(b"\"an open quote,");
+            proptest::prop_assert_eq!(splitter.split(record.as_bytes()), expected);
+        }
     }
 
     #[test]
