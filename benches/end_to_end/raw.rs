@@ -26,8 +26,8 @@ use crate::place::{BRANCH, Place};
 use crate::support::broker::Vhost;
 
 /// As many rows as the program puts into one batch of a backlog, and as many batches as head office commits together.
-const BATCH_ROWS: usize = 4_000;
-const GROUP_BATCHES: usize = 6;
+const BATCH_ROWS: usize = 8_000;
+const GROUP_BATCHES: usize = 3;
 
 /// What writing the same rows takes, both ways.
 pub(crate) struct Upserts {

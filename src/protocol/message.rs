@@ -9,7 +9,7 @@ use crate::domain::sync_state::Refusal;
 use crate::domain::time::UtcMillis;
 
 /// The most rows of a batch, and so of a receipt.
-pub const MAX_BATCH_ROWS: u32 = 5_000;
+pub const MAX_BATCH_ROWS: u32 = 10_000;
 
 /// A version of the message bodies.
 pub type Version = u8;

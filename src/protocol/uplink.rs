@@ -73,8 +73,8 @@ impl Limits {
             linger_ms: None,
             hello_rest_ms: 3_600_000,
             refusals_ms: 3_600_000,
-            window: 32,
-            batch_rows: 4_000,
+            window: 16,
+            batch_rows: 8_000,
             reconnect: Backoff {
                 first_ms: 1_000,
                 cap_ms: 60_000,

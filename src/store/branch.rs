@@ -64,6 +64,8 @@ pub struct BranchDb {
     conn: SqliteConnection,
     code: BranchCode,
     path: PathBuf,
+    /// For the journal, which makes batch after batch of the same products.
+    product_names: dictionary::ProductNames,
 }
 
 impl fmt::Debug for BranchDb {

@@ -35,7 +35,7 @@ use super::envelope::{Envelope, Head, Kind, UplinkKind, read_ledger};
 /// holds for every row.
 pub const MAX_ROWS: usize = MAX_BATCH_ROWS as usize;
 /// The most bytes of a body before it is packed.
-pub const MAX_BODY_BYTES: usize = 8 << 20;
+pub const MAX_BODY_BYTES: usize = 16 << 20;
 /// The most bytes of a product: what is longer has more characters than a sale may have, and no branch makes it.
 pub const MAX_PRODUCT_BYTES: usize = 4 * crate::domain::sale::MAX_PRODUCT_CHARS;
 /// The most bytes of a region.

@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn on_a_quick_line_batches_grow_first_and_then_their_number() {
-        let mut pace = Pace::new(4_000, 32);
+        let mut pace = Pace::new(8_000, 16);
         let mut steps = Vec::new();
-        while pace.window() < 32 {
+        while pace.window() < 16 {
             pace.confirmed(pace.batch_rows(), QUICK_MS);
             steps.push((pace.batch_rows(), pace.window()));
         }
-        assert_eq!(steps, [(4_000, 2), (4_000, 4), (4_000, 8), (4_000, 16), (4_000, 32)]);
+        assert_eq!(steps, [(4_000, 2), (8_000, 2), (8_000, 4), (8_000, 8), (8_000, 16)]);
     }
 
     #[test]

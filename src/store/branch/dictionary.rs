@@ -1,10 +1,11 @@
 //! The names that sales are made of, each kept once: products with what one cost the last time, and regions.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use foldhash::HashMap;
 
 use super::statement::{Value, sql};
 use super::{BranchDb, values};
@@ -96,17 +97,43 @@ pub(super) fn products(conn: &mut SqliteConnection, named: &[Named<'_>]) -> Resu
     Ok(numbers)
 }
 
-/// The names of products that have these numbers.
-pub(super) fn product_names(
-    conn: &mut SqliteConnection,
-    numbers: &BTreeSet<i64>,
-) -> Result<HashMap<i64, Arc<str>>, StoreError> {
-    let list = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    let names: Vec<(i64, String)> =
-        sql::<(BigInt, Text)>("SELECT no, name FROM products WHERE no IN (SELECT value FROM json_each(?))")
-            .text(&format!("[{list}]"))
-            .load(conn)?;
-    Ok(names.into_iter().map(|(no, name)| (no, name.into())).collect())
+/// Names of products that were read before, by number: a number keeps its name for ever. Whoever looks names up must not have noted new ones in the same
+/// transaction, which may yet be rolled back.
+#[derive(Debug, Default)]
+pub(super) struct ProductNames(HashMap<i64, Arc<str>>);
+
+/// More names than this are forgotten, and read again.
+const MAX_NAMES_KEPT: usize = 20_000;
+
+impl ProductNames {
+    /// Reads those of these products that are not known yet.
+    pub(super) fn read(
+        &mut self,
+        conn: &mut SqliteConnection,
+        numbers: impl Iterator<Item = i64>,
+    ) -> Result<(), StoreError> {
+        if self.0.len() > MAX_NAMES_KEPT {
+            self.0.clear();
+        }
+        let unknown: BTreeSet<i64> = numbers.filter(|no| !self.0.contains_key(no)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let list = unknown.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        let names: Vec<(i64, String)> =
+            sql::<(BigInt, Text)>("SELECT no, name FROM products WHERE no IN (SELECT value FROM json_each(?))")
+                .text(&format!("[{list}]"))
+                .load(conn)?;
+        self.0.extend(names.into_iter().map(|(no, name)| (no, name.into())));
+        Ok(())
+    }
+
+    /// The name of a product that was read.
+    pub(super) fn name(&self, no: i64) -> Result<&Arc<str>, StoreError> {
+        self.0
+            .get(&no)
+            .ok_or_else(|| StoreError::nonsense(format!("no product {no}")))
+    }
 }
 
 /// The fingerprint of the names that products have here under the numbers of these spans.

@@ -55,7 +55,10 @@ impl Journal for BranchDb {
 
     fn form_batch(&mut self, id: BatchId, max_rows: u32, now: Now) -> Result<Option<Formed>, StoreError> {
         let code = self.code.clone();
-        self.write(|conn, kept| form::form(conn, kept, &code, id, max_rows, now))
+        let mut names = std::mem::take(&mut self.product_names);
+        let formed = self.write(|conn, kept| form::form(conn, kept, &mut names, &code, id, max_rows, now));
+        self.product_names = names;
+        formed
     }
 
     fn park(&mut self, batch: BatchId, broker: &str, now: Now) -> Result<(), StoreError> {
@@ -82,11 +85,14 @@ impl Journal for BranchDb {
         now: Now,
     ) -> Result<(Settled, Option<Formed>), StoreError> {
         let code = self.code.clone();
-        self.write(|conn, kept| {
+        let mut names = std::mem::take(&mut self.product_names);
+        let done = self.write(|conn, kept| {
             let settled = settle::settle(conn, kept, &code, receipt, now)?;
-            let formed = form::form(conn, kept, &code, id, max_rows, now)?;
+            let formed = form::form(conn, kept, &mut names, &code, id, max_rows, now)?;
             Ok((settled, formed))
-        })
+        });
+        self.product_names = names;
+        done
     }
 
     fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, StoreError> {

@@ -9,6 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
+use super::dictionary::ProductNames;
 use super::schema::branch;
 use super::{BranchDb, ledgers};
 use crate::domain::ids::{BranchCode, LedgerId};
@@ -96,6 +97,7 @@ impl BranchDb {
                     conn,
                     code: found,
                     path: path.into(),
+                    product_names: ProductNames::default(),
                 })
             }
         }

@@ -340,7 +340,7 @@ fn an_uplink_is_no_downlink() {
 fn what_is_over_a_limit_is_not_written() {
     let rows = |count| encode_uplink(&batch((1..=count).map(sale).collect()), 1);
     assert_eq!(rows(0), Err(EncodeError::Rows(0)));
-    assert_eq!(rows(5_001), Err(EncodeError::Rows(5_001)));
+    assert_eq!(rows(10_001), Err(EncodeError::Rows(10_001)));
     let mut stranger = sale(1);
     stranger.ledger = LedgerId::from_random(8);
     let ledgers = EncodeError::Ledger {

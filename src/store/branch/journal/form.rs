@@ -1,14 +1,15 @@
 //! Making a batch: the oldest waiting rows of one ledger go from the outbox into it, in one transaction.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use foldhash::HashSet;
 
-use super::super::dictionary;
+use super::super::dictionary::{self, ProductNames};
 use super::super::kept::Kept;
 use super::super::ledgers::{self, Ledger};
 use super::super::place::MAX_BATCH_ROWS;
@@ -65,6 +66,7 @@ type SaleSql = (
 pub(super) fn form(
     conn: &mut SqliteConnection,
     kept: &mut Kept,
+    names: &mut ProductNames,
     branch: &BranchCode,
     id: BatchId,
     max_rows: u32,
@@ -75,7 +77,7 @@ pub(super) fn form(
         return Ok(None);
     };
     let ledger = ledgers::numbered(conn, *ledger_no)?;
-    let rows = take(conn, waiting, &ledger)?;
+    let rows = take(conn, names, waiting, &ledger)?;
     leave_outbox(conn, kept, &rows)?;
     let outline = insert(conn, kept, id, &ledger, &rows, now)?;
     let batch = Batch {
@@ -101,11 +103,18 @@ fn waiting(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<WaitingRecord>
 }
 
 /// Of the waiting rows those of this ledger, as many as the cap of each of them allows.
-fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledger) -> Result<Vec<Waiting>, StoreError> {
+fn take(
+    conn: &mut SqliteConnection,
+    names: &mut ProductNames,
+    waiting: Vec<WaitingRecord>,
+    ledger: &Ledger,
+) -> Result<Vec<Waiting>, StoreError> {
     let mut taken = Vec::with_capacity(waiting.len());
     let mut regions = BTreeMap::new();
-    let products = waiting.iter().map(|(_, (_, _, _, _, product_no, ..))| *product_no);
-    let products = dictionary::product_names(conn, &products.collect())?;
+    names.read(
+        conn,
+        waiting.iter().map(|(_, (_, _, _, _, product_no, ..))| *product_no),
+    )?;
     let mut room = i64::MAX;
     let mut gap = false;
     for ((attempt, last_acked, counted, cap), record) in waiting {
@@ -122,10 +131,8 @@ fn take(conn: &mut SqliteConnection, waiting: Vec<WaitingRecord>, ledger: &Ledge
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(Arc::from(dictionary::region_name(conn, region_no)?)),
         };
-        let product = products.get(&product_no);
-        let product = product.ok_or_else(|| StoreError::nonsense(format!("no product {product_no}")))?;
         taken.push(Waiting {
-            sale: sale(record, ledger.id, product, region)?,
+            sale: sale(record, ledger.id, names.name(product_no)?, region)?,
             product_no,
             attempt,
             last_acked,
@@ -152,7 +159,7 @@ fn sale(record: SaleRecord, ledger: LedgerId, product: &Arc<str>, region: &Arc<s
 
 /// The products of rows, each once, as far as they have numbers that can travel.
 fn products(rows: &[Waiting]) -> Vec<Product> {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let product = |row: &Waiting| {
         let no = ProductNo::try_from(row.product_no).ok()?;
         seen.insert(no).then(|| Product {

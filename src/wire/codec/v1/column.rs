@@ -111,22 +111,23 @@ impl Plan {
         let plain = numbers.iter().map(|number| signed_bytes(*number)).sum();
         let mut best = (plain, Shape::Plain);
         // Of equals the first, so that plain wins a tie: it packs best.
-        let mut offer = |bytes, shape| {
+        let offer = |best: &mut (usize, Shape), bytes, shape| {
             if bytes < best.0 {
-                best = (bytes, shape);
+                *best = (bytes, shape);
             }
         };
-        offer(runs_bytes(&numbers), Shape::Runs);
-        offer(sparse_bytes(&numbers), Shape::Sparse);
-        // Where every number fits into one byte, a list of them saves nothing.
-        if plain > numbers.len()
+        offer(&mut best, runs_bytes(&numbers), Shape::Runs);
+        offer(&mut best, sparse_bytes(&numbers), Shape::Sparse);
+        // It takes a byte for each number at least.
+        if best.0 > numbers.len()
             && let Some(distinct) = distinct(&numbers)
         {
             let bytes = distinct.iter().map(|number| signed_bytes(*number)).sum::<usize>() + numbers.len();
-            offer(bytes, Shape::Coded(distinct));
+            offer(&mut best, bytes, Shape::Coded(distinct));
         }
         if as_bits && let Some((least, width)) = range(&numbers) {
             offer(
+                &mut best,
                 signed_bytes(least) + packed_bytes(numbers.len(), width),
                 Shape::Bits { least, width },
             );

@@ -91,7 +91,7 @@ mod tests {
             (runs(&[i64::MAX], &[2], &[1]), Flaw::Id),
             (runs(&[1], &[0], &[1]), Flaw::Rows),
             (runs(&[1], &[u32::MAX], &[1]), Flaw::Rows),
-            (runs(&[1, 1], &[2_501, 2_500], &[1, 2]), Flaw::Rows),
+            (runs(&[1, 1], &[5_001, 5_000], &[1, 2]), Flaw::Rows),
             (runs(&[1, 1], &[1], &[1]), Flaw::Columns),
         ] {
             assert_eq!(bad.clone().unpack(), Err(flaw), "{bad:?}");
