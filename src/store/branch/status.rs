@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Bool, Nullable};
 use diesel::upsert::excluded;
 
 use super::kept::Kept;
@@ -56,6 +56,14 @@ impl BranchDb {
                 worker: stamp(conn)?,
             })
         })
+    }
+
+    /// Whether there are sales that wait to be sent.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn has_pending(&mut self) -> Result<bool, StoreError> {
+        Ok(sql::<Bool>("SELECT pending > 0 FROM totals").get_result(&mut self.conn)?)
     }
 
     /// What the running sync worker last said of itself.
