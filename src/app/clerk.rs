@@ -47,7 +47,7 @@ enum Woken {
 }
 
 impl Clerk {
-    /// Serves the screen until it has ended, on a thread that may block.
+    /// Serves the screen until it has ended and what it left to be written is written, on a thread that may block.
     pub(super) fn serve(mut self, ends: Ends) {
         let Ends { mut commands, answers } = ends;
         let mut changed = self.changed.take();
@@ -62,6 +62,8 @@ impl Clerk {
                 }
             });
             let wanted = match woken {
+                // Nobody sees any more what it would show.
+                Some(Woken::Asked(Some(command))) if answers.is_closed() && !command.outlives_screen() => Vec::new(),
                 Some(Woken::Asked(Some(command))) => self.carry_out(command),
                 Some(Woken::Asked(None)) => return,
                 Some(Woken::News) => self.look(&mut seen),
@@ -71,8 +73,9 @@ impl Clerk {
                 }
             };
             for answer in wanted {
+                // A screen that has ended hears no answer, but may have left more to be written.
                 if answers.blocking_send(answer).is_err() {
-                    return;
+                    break;
                 }
             }
         }
@@ -279,7 +282,10 @@ fn sentence(text: &Text, error: &StoreError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::time::Duration;
+
+    use tempfile::TempDir;
 
     use super::*;
     use crate::domain::draft::Draft;
@@ -289,32 +295,68 @@ mod tests {
     use crate::domain::sale::SaleContent;
     use crate::tui::desk::{self, Desk};
 
-    #[test]
-    fn what_the_database_refuses_is_said_in_the_screens_language() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, branch) = (dir.path().join("shop.db"), BranchCode::parse("TUNIS-01").unwrap());
-        drop(BranchDb::create(&path, &branch, clock::random(), clock::wall()).unwrap());
-        let text = Text::named("fr").unwrap();
-        let mut clerk = Clerk {
-            db: BranchDb::open_read_only(&path, None).unwrap(),
-            screen: "a-screen".into(),
-            unsaved: None,
-            text: text.clone(),
-            nudges: None,
-            changed: None,
-            is_alive: |_| true,
-        };
-        let why = text.database_trouble(DatabaseTrouble::ReadOnly).to_owned();
-        assert!(why.starts_with("la base est en lecture seule"));
-        let content = SaleContent {
+    /// A database, with a connection to it that another program might have.
+    struct Shop {
+        other: BranchDb,
+        path: PathBuf,
+        _folder: TempDir,
+    }
+
+    impl Shop {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, branch) = (folder.path().join("shop.db"), BranchCode::parse("TUNIS-01").unwrap());
+            Self {
+                other: BranchDb::create(&path, &branch, clock::random(), clock::wall()).unwrap(),
+                path,
+                _folder: folder,
+            }
+        }
+
+        fn clerk(&self) -> Clerk {
+            Clerk {
+                db: BranchDb::open(&self.path, None).unwrap(),
+                screen: "a-screen".into(),
+                unsaved: None,
+                text: Text::english(),
+                nudges: None,
+                changed: None,
+                is_alive: |_| true,
+            }
+        }
+
+        fn write(&mut self) {
+            self.other.log(LogEvent::LinkUp, clock::wall()).unwrap();
+        }
+    }
+
+    fn lamp() -> SaleContent {
+        SaleContent {
             date: clock::local(),
             product: "LAMP".into(),
             region: "East".into(),
             qty: 1,
             cost: Money::parse("1").unwrap(),
             tax: Money::parse("0").unwrap(),
+        }
+    }
+
+    async fn soon<T>(event: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(60), event).await.unwrap()
+    }
+
+    #[test]
+    fn what_the_database_refuses_is_said_in_the_screens_language() {
+        let shop = Shop::new();
+        let text = Text::named("fr").unwrap();
+        let mut clerk = Clerk {
+            db: BranchDb::open_read_only(&shop.path, None).unwrap(),
+            text: text.clone(),
+            ..shop.clerk()
         };
-        let saved = clerk.carry_out(Cmd::SaveSale { no: 1, content });
+        let why = text.database_trouble(DatabaseTrouble::ReadOnly).to_owned();
+        assert!(why.starts_with("la base est en lecture seule"));
+        let saved = clerk.carry_out(Cmd::SaveSale { no: 1, content: lamp() });
         assert_eq!(saved, [Answer::Saved(Err(ChangeProblem::Database(why.clone())))]);
         let dropped = clerk.carry_out(Cmd::KeepDraft {
             no: 1,
@@ -329,33 +371,104 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn what_another_program_writes_is_told_to_the_screen_and_to_the_sync_service() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, branch) = (dir.path().join("shop.db"), BranchCode::parse("TUNIS-01").unwrap());
-        let mut other = BranchDb::create(&path, &branch, clock::random(), clock::wall()).unwrap();
+    #[test]
+    fn what_was_typed_last_is_written_though_the_screen_hears_no_answer_any_more() {
+        let mut shop = Shop::new();
         let (nudges, mut heard) = mpsc::unbounded_channel();
         let clerk = Clerk {
-            db: BranchDb::open(&path, None).unwrap(),
-            screen: "a-screen".into(),
-            unsaved: None,
-            text: Text::english(),
             nudges: Some(nudges),
-            changed: None,
-            is_alive: |_| true,
+            ..shop.clerk()
+        };
+        let (Desk { commands, answers }, ends) = desk::desk();
+        let typed = |product: &str| Draft {
+            product: product.into(),
+            ..Draft::default()
+        };
+        for command in [
+            Cmd::LoadStatus,
+            Cmd::SyncNow,
+            Cmd::SaveSale { no: 1, content: lamp() },
+            Cmd::KeepUnsaved {
+                no: 1,
+                draft: typed("LAMP"),
+                editing: None,
+            },
+            Cmd::KeepDraft {
+                no: 2,
+                draft: typed("VA"),
+                editing: None,
+            },
+        ] {
+            commands.try_send(command).unwrap();
+        }
+        drop((commands, answers));
+        clerk.serve(ends);
+        let sold = shop.other.last_sale().unwrap().map(|sale| sale.content.product);
+        assert_eq!(sold.as_deref(), Some("LAMP"));
+        let drafts = shop.other.adopt_drafts(&|_| false, "another-screen").unwrap();
+        let drafts: Vec<_> = drafts.into_iter().map(|kept| kept.draft).collect();
+        assert_eq!(drafts, [typed("VA")]);
+        // What was asked for the screen's own sake is left.
+        let told: Vec<_> = std::iter::from_fn(|| heard.try_recv().ok()).collect();
+        assert!(matches!(told.as_slice(), [Nudge::SalesWaiting]), "{told:?}");
+    }
+
+    #[test]
+    fn what_was_seen_is_told_once() {
+        let mut shop = Shop::new();
+        let mut clerk = shop.clerk();
+        let mut seen = Ok(0);
+        for _ in 0..2 {
+            assert_eq!(clerk.look(&mut seen), [Answer::Changed]);
+            assert_eq!(clerk.look(&mut seen), Vec::new());
+            shop.write();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_program_writes_is_told_to_the_screen_and_to_the_sync_service() {
+        let mut shop = Shop::new();
+        let (nudges, mut heard) = mpsc::unbounded_channel();
+        let clerk = Clerk {
+            nudges: Some(nudges),
+            ..shop.clerk()
         };
         let (Desk { commands, mut answers }, ends) = desk::desk();
         let serving = tokio::task::spawn_blocking(|| clerk.serve(ends));
         // The first look finds a database that was never seen before; the next ones find what is written meanwhile.
         for _ in 0..3 {
-            let told = tokio::time::timeout(Duration::from_secs(60), async {
-                (answers.recv().await, heard.recv().await)
-            });
-            let told = told.await.unwrap();
+            let told = soon(async { (answers.recv().await, heard.recv().await) }).await;
             assert!(matches!(told, (Some(Answer::Changed), Some(Nudge::Look))), "{told:?}");
-            other.log(LogEvent::LinkUp, clock::wall()).unwrap();
+            shop.write();
         }
         drop(commands);
         serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_sync_service_writes_is_looked_at_when_it_says_so() {
+        const WRITES: u64 = 10;
+        let mut shop = Shop::new();
+        let (written, changed) = watch::channel(0_u64);
+        let clerk = Clerk {
+            changed: Some(changed),
+            ..shop.clerk()
+        };
+        let (Desk { commands, mut answers }, ends) = desk::desk();
+        let serving = tokio::task::spawn_blocking(|| clerk.serve(ends));
+        let began = clock::tick();
+        for _ in 0..WRITES {
+            shop.write();
+            written.send_modify(|count| *count += 1);
+            assert_eq!(soon(answers.recv()).await, Some(Answer::Changed));
+        }
+        // The clerk's own looks would have found one a second.
+        let took_ms = clock::tick().since(began);
+        assert!(took_ms < WRITES * LOOK_MS / 2, "{WRITES} writes took {took_ms} ms");
+        // Nothing was written for that.
+        written.send_modify(|count| *count += 1);
+        drop(commands);
+        serving.await.unwrap();
+        assert_eq!(answers.recv().await, None);
     }
 }

@@ -60,11 +60,20 @@ mod tests {
 
     #[test]
     fn what_happens_ends_the_wait_at_once() {
-        let (tell, heard) = oneshot::channel();
-        let (began, far) = (clock::tick(), clock::tick().plus(600_000));
-        let teller = thread::spawn(move || tell.send("news"));
-        assert_eq!(until(far, heard), Some(Ok("news")));
-        assert!(clock::tick().since(began) < 60_000);
-        teller.join().unwrap().unwrap();
+        let (tell, mut heard) = oneshot::channel();
+        let (began, mut tell, mut teller) = (clock::tick(), Some(tell), None);
+        // Told only when it has been asked for in vain: so the wait begins, and is ended.
+        let told_late = std::future::poll_fn(|context| {
+            let polled = std::pin::Pin::new(&mut heard).poll(context);
+            if polled.is_pending()
+                && let Some(tell) = tell.take()
+            {
+                teller = Some(thread::spawn(move || tell.send("news")));
+            }
+            polled
+        });
+        assert_eq!(until(began.plus(60_000), told_late), Some(Ok("news")));
+        assert!(clock::tick().since(began) < 30_000);
+        teller.expect("it was asked for in vain").join().unwrap().unwrap();
     }
 }

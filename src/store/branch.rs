@@ -106,6 +106,14 @@ impl BranchDb {
         Ok(sql::<BigInt>("PRAGMA data_version").get_result(&mut self.conn)?)
     }
 
+    /// How many rows this connection has written since it was opened, scratch rows among them; asking costs a microsecond.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn rows_written(&mut self) -> Result<u64, StoreError> {
+        values::natural(sql::<BigInt>("SELECT total_changes()").get_result(&mut self.conn)?)
+    }
+
     /// One sale and where it stands.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use crate::store::{OpenError, StoreError};
 use crate::transport::Transport;
 use crate::wire::EncodeError;
 
-/// How often the database is looked at for what other programs wrote, and the lock for its holder's end, in milliseconds.
+/// How often the lock is tried while somebody else has it, and the database looked at by a [`Lookout::Own`], in milliseconds.
 const POLL_MS: u64 = 1_000;
 /// A stamp that is older than this, in milliseconds, is of a worker that has been stopped.
 pub const STALE_MS: u64 = 45_000;
@@ -88,7 +88,7 @@ pub struct Service<T> {
 pub struct Handle {
     /// Takes requests; when it is dropped, the service goes on.
     pub nudges: mpsc::UnboundedSender<Nudge>,
-    /// Changes whenever the worker has written to the database.
+    /// Changes when the worker has written to the database. A stamp that says nothing new is not told.
     pub changed: watch::Receiver<u64>,
     thread: std::thread::JoinHandle<()>,
 }
@@ -171,22 +171,16 @@ impl<T: Transport> Life<T> {
         loop {
             let life = AssertUnwindSafe(self.elected_life(failures > 0));
             let end = futures_util::FutureExt::catch_unwind(life).await;
-            match end {
-                Ok(Ok(End::Shutdown)) => return,
+            let goes_on = match end {
+                Ok(Ok(End::Shutdown)) => false,
                 Ok(Ok(End::Suspended(done))) => {
                     failures = 0;
-                    // Nobody listens only when the process is ending anyway.
-                    let _ = done.send(());
-                    if !self.wait_for_resume().await {
-                        return;
-                    }
+                    self.suspended(done).await
                 }
                 Ok(Ok(End::Superseded)) => {
                     failures = 0;
                     tracing::info!("another program has taken over the sync worker");
-                    if !self.pause(STEP_BACK_MS).await {
-                        return;
-                    }
+                    self.stand_by(STEP_BACK_MS).await
                 }
                 Ok(Err(error)) => {
                     failures += 1;
@@ -195,35 +189,47 @@ impl<T: Transport> Life<T> {
                         failures,
                         "the sync worker failed and starts again"
                     );
+                    self.stand_by(RESTART.after(failures, clock::random())).await
                 }
                 Err(_panic) => {
                     failures += 1;
                     tracing::error!(failures, "the sync worker panicked and starts again");
+                    self.stand_by(RESTART.after(failures, clock::random())).await
                 }
-            }
-            if failures > 0 && !self.pause(RESTART.after(failures, clock::random())).await {
+            };
+            if !goes_on {
                 return;
             }
         }
     }
 
-    /// Waits; `false`: the program ends meanwhile.
-    async fn pause(&mut self, millis: u64) -> bool {
-        tokio::select! {
-            () = self.shutdown.wait() => false,
-            () = tokio::time::sleep(Duration::from_millis(millis)) => true,
-        }
-    }
-
-    async fn wait_for_resume(&mut self) -> bool {
+    /// Waits while no worker runs here, so that nothing need be given up before the process is stopped; `false`: the program ends meanwhile.
+    async fn stand_by(&mut self, millis: u64) -> bool {
+        let mut over = pin!(tokio::time::sleep(Duration::from_millis(millis)));
         loop {
             tokio::select! {
                 () = self.shutdown.wait() => return false,
-                request = self.requests.recv() => match request {
-                    Some(Nudge::Resume) => return true,
-                    Some(Nudge::Suspend(done)) => drop(done.send(())),
-                    Some(Nudge::SalesWaiting | Nudge::Look | Nudge::SyncNow) => {}
-                    None => return self.pause(u64::MAX).await,
+                () = &mut over => return true,
+                Some(request) = self.requests.recv() => match request {
+                    Nudge::Suspend(done) => return self.suspended(done).await,
+                    // The next worker asks for all of that when it begins.
+                    Nudge::SalesWaiting | Nudge::Look | Nudge::SyncNow | Nudge::Resume => {}
+                },
+            }
+        }
+    }
+
+    /// Lets the process be stopped and waits until it goes on; `false`: the program ends meanwhile.
+    async fn suspended(&mut self, done: oneshot::Sender<()>) -> bool {
+        // Nobody listens only when the process is ending anyway.
+        let _ = done.send(());
+        loop {
+            tokio::select! {
+                () = self.shutdown.wait() => return false,
+                Some(request) = self.requests.recv() => match request {
+                    Nudge::Resume => return true,
+                    Nudge::Suspend(done) => drop(done.send(())),
+                    Nudge::SalesWaiting | Nudge::Look | Nudge::SyncNow => {}
                 },
             }
         }
@@ -246,23 +252,8 @@ impl<T: Transport> Life<T> {
                 return self.work(db, lock).await;
             }
             candidate = true;
-            if let Some(end) = self.stand_by().await {
-                return Ok(end);
-            }
-        }
-    }
-
-    /// Waits before the next try to be elected; tells if this life ends meanwhile, and how.
-    async fn stand_by(&mut self) -> Option<End> {
-        let mut again = pin!(tokio::time::sleep(Duration::from_millis(POLL_MS)));
-        loop {
-            tokio::select! {
-                () = self.shutdown.wait() => return Some(End::Shutdown),
-                () = &mut again => return None,
-                Some(request) = self.requests.recv() => match request {
-                    Nudge::Suspend(done) => return Some(End::Suspended(done)),
-                    Nudge::SalesWaiting | Nudge::Look | Nudge::SyncNow | Nudge::Resume => {}
-                },
+            if !self.stand_by(POLL_MS).await {
+                return Ok(End::Shutdown);
             }
         }
     }
@@ -311,3 +302,6 @@ async fn until(tick: Option<Tick>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ impl<J: Journal> Worker<J> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

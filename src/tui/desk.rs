@@ -121,6 +121,38 @@ pub enum Cmd {
     Resume,
 }
 
+impl Cmd {
+    /// Whether it is carried out even when the screen has ended: it writes what a person has done. Any other is for the screen's own sake.
+    #[must_use]
+    pub const fn outlives_screen(&self) -> bool {
+        match self {
+            Self::SaveSale { .. }
+            | Self::SaveEdit { .. }
+            | Self::Void { .. }
+            | Self::Retry(_)
+            | Self::RetryAll(_)
+            | Self::Resolve { .. }
+            | Self::KeepDraft { .. }
+            | Self::KeepUnsaved { .. }
+            | Self::DropDraft(_) => true,
+            Self::LoadStatus
+            | Self::LoadPage { .. }
+            | Self::LoadTotals(_)
+            | Self::LoadDays(_)
+            | Self::LoadHours(_)
+            | Self::LoadStory(_)
+            | Self::LoadProducts(_)
+            | Self::FindCode(_)
+            | Self::LoadLastSale
+            | Self::LoadLog { .. }
+            | Self::AdoptDrafts
+            | Self::SyncNow
+            | Self::Suspend
+            | Self::Resume => false,
+        }
+    }
+}
+
 /// A way out of a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Choice {
@@ -243,9 +275,9 @@ pub struct Desk {
 /// The executor's ends of the two channels.
 #[derive(Debug)]
 pub struct Clerk {
-    /// Gives commands; it ends when the screen has ended.
+    /// Gives commands; it ends when the screen has ended and its last command was given.
     pub commands: mpsc::Receiver<Cmd>,
-    /// Takes answers.
+    /// Takes answers; it is closed when the screen has ended, though there may be commands left.
     pub answers: mpsc::Sender<Answer>,
 }
 

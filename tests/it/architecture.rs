@@ -91,7 +91,8 @@ impl Source {
             .unwrap()
             .to_owned();
         let text = std::fs::read_to_string(path).unwrap();
-        let production = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
+        // Whatever else is for tests alone is a file of its own.
+        let production = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let code = production
             .lines()
             .map(|line| line.split("//").next().unwrap_or_default().to_owned())

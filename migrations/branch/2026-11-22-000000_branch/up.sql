@@ -7,8 +7,9 @@
 --   held             HQ refused it, or holds something else                rejected, conflict
 --   none of these    HQ has it, and a run of an answered batch names it    acked
 
--- The lives of this database, and what HQ was heard to say of each: what tells a restored HQ and a copied database apart. `marks` are what the truth of all that is acked rests on: 24 bytes each,
--- HQ's applied count (big-endian) and its hash of all that led there. The ledger with the lowest `weighed` is the one that HQ was asked about the longest ago.
+-- The lives of this database, and what HQ was heard to say of each: what tells a restored HQ and a copied database apart. `marks` are what the truth of all that is acked
+-- rests on: 24 bytes each, HQ's applied count (big-endian) and its hash of all that led there. The ledger with the lowest `weighed` is the one that HQ was asked about the
+-- longest ago.
 CREATE TABLE ledgers (
     no INTEGER NOT NULL PRIMARY KEY,
     ledger BLOB NOT NULL UNIQUE CHECK (length(ledger) = 16),
@@ -104,11 +105,11 @@ CREATE TABLE outbox (
     PRIMARY KEY (day, id)
 ) STRICT, WITHOUT ROWID;
 
--- How long what waits has waited: how many sales of the outbox were last written in each minute of UTC, and that none of them was before `oldest_at`, which is when one of them
--- was or one that has left. An index on the outbox would cost every sale what this costs a minute of them.
+-- How long what waits has waited: how many sales of the outbox were last written in each minute of UTC. `oldest_at` is when the first of the sales that have waited in
+-- that minute was written; it may have left since, so none that waits is older. An index on the outbox would cost every sale what this costs a minute of them.
 CREATE TABLE ages (
     minute INTEGER NOT NULL PRIMARY KEY,
-    row_count INTEGER NOT NULL CHECK (row_count >= 0),
+    row_count INTEGER NOT NULL CHECK (row_count >= 1),
     oldest_at INTEGER NOT NULL
 ) STRICT;
 
@@ -208,7 +209,7 @@ CREATE TABLE totals (
 ) STRICT;
 INSERT INTO totals VALUES (1, 0, 0, '0', '0', '0', 0, 0, 0, 0, '0');
 
--- The branch's log; only the newest lines are kept.
+-- The branch's log; the newest lines are kept, and now and then the others are dropped together.
 CREATE TABLE events (
     seq INTEGER NOT NULL PRIMARY KEY,
     at INTEGER NOT NULL,

@@ -2,6 +2,8 @@
 //!
 //! Whoever puts a row into the outbox or takes one out says so to [`Ages`]; what it gathers is written with the kept totals, at the end of the transaction. So the oldest age is
 //! never less than the truth, nor more by a minute, and costs a transaction as many writes as its sales were written in minutes, not as many as they are.
+//!
+//! What somebody else has changed holds up no sale: counts that are too low are noticed when a row leaves, and made again; those that are too high go with the last row.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +65,12 @@ impl Ages {
         self.change(written_at.0 / MINUTE_MS).left += 1;
     }
 
-    pub(super) fn save(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    /// Writes what was changed; with `none_waits` the outbox is known to be empty by now.
+    pub(super) fn save(&self, conn: &mut SqliteConnection, none_waits: bool) -> Result<(), StoreError> {
+        if none_waits && !self.minutes.is_empty() {
+            sql::<()>("DELETE FROM ages").execute(conn)?;
+            return Ok(());
+        }
         for (minute, change) in &self.minutes {
             if change.entered > 0 {
                 sql::<()>(
@@ -85,13 +92,17 @@ impl Ages {
 
 /// Takes rows out of a minute; `false`: it has not so many.
 fn take_out(conn: &mut SqliteConnection, minute: i64, rows: i64) -> Result<bool, StoreError> {
-    let taken = sql::<()>("UPDATE ages SET row_count = row_count - ? WHERE minute = ? AND row_count >= ?")
-        .int(rows)
+    let gone = sql::<()>("DELETE FROM ages WHERE minute = ? AND row_count = ?")
         .int(minute)
         .int(rows)
         .execute(conn)?;
-    sql::<()>("DELETE FROM ages WHERE minute = ? AND row_count = 0")
+    if gone == 1 {
+        return Ok(true);
+    }
+    let taken = sql::<()>("UPDATE ages SET row_count = row_count - ? WHERE minute = ? AND row_count > ?")
+        .int(rows)
         .int(minute)
+        .int(rows)
         .execute(conn)?;
     Ok(taken == 1)
 }

@@ -14,7 +14,6 @@ use super::{BranchDb, ledgers, log, sales, values};
 use crate::domain::event::{LogEvent, Sales};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::SaleContent;
-use crate::domain::sync_state::SyncKind;
 use crate::domain::time::UtcMillis;
 use crate::store::{StoreError, transaction};
 
@@ -75,8 +74,7 @@ impl BranchDb {
             }
             let rows = i64::try_from(sales.len()).unwrap_or(i64::MAX);
             let money: MoneySum = sales.iter().map(SaleContent::total).sum();
-            kept.enter(SyncKind::Pending, rows, money);
-            kept.ages.enter(now, rows);
+            kept.waits(now, rows, money);
             note(conn, digest, last_line, finished, now)?;
             if rows > 0 {
                 let sales = Sales {

@@ -10,6 +10,7 @@ use super::schema::totals;
 use crate::domain::money::MoneySum;
 use crate::domain::sale::Sale;
 use crate::domain::sync_state::SyncKind;
+use crate::domain::time::UtcMillis;
 use crate::store::StoreError;
 
 /// The kept totals, as long as a transaction works on them.
@@ -79,7 +80,7 @@ impl Kept {
         .int(self.conflicts)
         .text(&self.ahead.0.to_string())
         .execute(conn)?;
-        self.ages.save(conn)
+        self.ages.save(conn, self.pending == 0)
     }
 
     /// How many rows are in a state.
@@ -113,6 +114,18 @@ impl Kept {
             self.amount -= sale.content.amount().into();
             self.tax -= sale.content.tax.into();
         }
+    }
+
+    /// Rows that were last written then and are worth this much wait in the outbox now.
+    pub(super) fn waits(&mut self, written_at: UtcMillis, rows: i64, money: MoneySum) {
+        self.enter(SyncKind::Pending, rows, money);
+        self.ages.enter(written_at, rows);
+    }
+
+    /// A row that was last written then and is worth this much waits in the outbox no longer.
+    pub(super) fn waits_no_longer(&mut self, written_at: UtcMillis, money: MoneySum) {
+        self.leave(SyncKind::Pending, 1, money);
+        self.ages.leave(written_at);
     }
 
     /// Rows worth this much are in this state now.

@@ -14,7 +14,7 @@ use crate::domain::ids::{Revision, SaleId};
 use crate::domain::time::UtcMillis;
 use crate::store::{StoreError, transaction};
 
-/// How many lines the log keeps.
+/// How many lines the log keeps at least; those that are older go together, so there may be some dozens more.
 pub const MAX_LOG_LINES: i64 = 10_000;
 /// How many lines too old to keep are dropped together, so that not every sale that is saved writes to the page of the oldest as well.
 pub(super) const DROPPED_TOGETHER: i64 = 64;

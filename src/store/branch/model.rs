@@ -3,6 +3,7 @@
 //! The model knows no SQL, no runs and no kept totals; it goes through lists row by row. Its HQ is fair but slow: receipts come late, twice and out of order.
 
 mod hq;
+mod names;
 mod world;
 
 use proptest::prelude::*;

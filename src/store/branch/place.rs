@@ -11,7 +11,7 @@ use super::values;
 use crate::domain::ids::{Revision, SaleId};
 use crate::domain::read::SaleRow;
 use crate::domain::sale::Sale;
-use crate::domain::sync_state::{SyncKind, SyncState};
+use crate::domain::sync_state::SyncState;
 use crate::domain::time::UtcMillis;
 use crate::store::StoreError;
 
@@ -169,19 +169,19 @@ pub(super) fn leave(
     place: &Place,
 ) -> Result<(), StoreError> {
     let money = sale.counted_total();
-    kept.leave(place.state().kind(), 1, money);
     match place {
         Place::Outbox { counted, .. } => {
+            kept.waits_no_longer(sale.updated_at, money);
             if *counted {
                 give_count_back(conn, sale)?;
             }
-            kept.ages.leave(sale.updated_at);
             sql::<()>("DELETE FROM outbox WHERE day = ? AND id = ?")
                 .text(&day(sale))
                 .int(sale.id.get())
                 .execute(conn)?;
         }
         Place::Batch(batch) => {
+            kept.leave(place.state().kind(), 1, money);
             let total = i64::try_from(money.0).map_err(|_| StoreError::nonsense(format!("the total {money}")))?;
             sql::<()>("UPDATE batches SET live = live - 1, live_total = live_total - ? WHERE no = ?")
                 .int(total)
@@ -189,6 +189,7 @@ pub(super) fn leave(
                 .execute(conn)?;
         }
         Place::Held { .. } => {
+            kept.leave(place.state().kind(), 1, money);
             sql::<()>("DELETE FROM held WHERE id = ?")
                 .int(sale.id.get())
                 .execute(conn)?;
@@ -205,8 +206,7 @@ pub(super) fn enter_outbox(
     sale: &Sale,
     last_acked: i64,
 ) -> Result<(), StoreError> {
-    kept.enter(SyncKind::Pending, 1, sale.counted_total());
-    kept.ages.enter(sale.updated_at, 1);
+    kept.waits(sale.updated_at, 1, sale.counted_total());
     sql::<()>("INSERT INTO outbox (day, id, revision, last_acked) VALUES (?, ?, ?, ?)")
         .text(&day(sale))
         .int(sale.id.get())

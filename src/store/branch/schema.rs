@@ -1,4 +1,4 @@
-//! The tables of the branch's database as diesel knows them; what each column means is told in `migrations/branch`.
+//! The tables that the query builder is used on; the others are known to SQL alone. What each column means is told in `migrations/branch`.
 
 diesel::table! {
     batches (no) {
@@ -20,16 +20,6 @@ diesel::table! {
         given_up_at -> Nullable<BigInt>,
         answered_at -> Nullable<BigInt>,
         hq_clock -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    batch_runs (batch_no, first_id) {
-        batch_no -> BigInt,
-        first_id -> BigInt,
-        count -> BigInt,
-        revision -> BigInt,
-        last_acked -> BigInt,
     }
 }
 
@@ -124,78 +114,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    outbox (day, id) {
-        day -> Text,
-        id -> BigInt,
-        revision -> BigInt,
-        attempt -> BigInt,
-        last_acked -> BigInt,
-        counted -> Bool,
-        cap -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
     product_codes (code) {
         code -> Text,
         name -> Text,
         cost -> BigInt,
-    }
-}
-
-diesel::table! {
-    products (no) {
-        no -> BigInt,
-        name -> Text,
-        folded -> Text,
-        last_cost -> BigInt,
-        last_sold -> BigInt,
-    }
-}
-
-diesel::table! {
-    regions (no) {
-        no -> BigInt,
-        name -> Text,
-        last_sold -> BigInt,
-    }
-}
-
-diesel::table! {
-    sale_revisions (no) {
-        no -> BigInt,
-        id -> BigInt,
-        ledger_no -> BigInt,
-        revision -> BigInt,
-        date -> Text,
-        product_no -> BigInt,
-        region_no -> BigInt,
-        qty -> BigInt,
-        cost -> BigInt,
-        tax -> BigInt,
-        created_at -> BigInt,
-        updated_at -> BigInt,
-        deleted_at -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    sales (id) {
-        id -> BigInt,
-        ledger_no -> BigInt,
-        revision -> BigInt,
-        date -> Text,
-        product_no -> BigInt,
-        region_no -> BigInt,
-        qty -> BigInt,
-        cost -> BigInt,
-        tax -> BigInt,
-        created_at -> BigInt,
-        updated_at -> BigInt,
-        deleted_at -> Nullable<BigInt>,
-        amount -> BigInt,
-        total -> BigInt,
-        band -> BigInt,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Bool, Nullable};
 use diesel::upsert::excluded;
 
 use super::kept::Kept;
@@ -56,6 +56,14 @@ impl BranchDb {
                 worker: stamp(conn)?,
             })
         })
+    }
+
+    /// Whether there are sales that wait to be sent.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn has_pending(&mut self) -> Result<bool, StoreError> {
+        Ok(sql::<Bool>("SELECT pending > 0 FROM totals").get_result(&mut self.conn)?)
     }
 
     /// What the running sync worker last said of itself.
@@ -122,7 +130,7 @@ fn stamp(conn: &mut SqliteConnection) -> Result<Option<WorkerStamp>, StoreError>
 fn oldest_ahead(conn: &mut SqliteConnection) -> Result<Option<UtcMillis>, StoreError> {
     let oldest = sql::<Nullable<BigInt>>(
         "SELECT min(at) FROM ( \
-           SELECT (SELECT oldest_at FROM ages ORDER BY minute LIMIT 1) AS at \
+           SELECT (SELECT oldest_at FROM ages WHERE EXISTS (SELECT 1 FROM outbox) ORDER BY minute LIMIT 1) AS at \
            UNION ALL SELECT min(written_at) FROM held \
            UNION ALL SELECT min(oldest_at) FROM batches WHERE state IN ('open', 'parked') AND live = row_count \
            UNION ALL SELECT min(s.updated_at) FROM batches b CROSS JOIN batch_runs r CROSS JOIN sales s \

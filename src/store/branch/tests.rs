@@ -3,6 +3,7 @@
 mod ages;
 mod history;
 mod keeping;
+mod names;
 mod opening;
 mod receipts;
 mod tables;

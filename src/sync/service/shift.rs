@@ -35,6 +35,8 @@ pub(super) struct Shift<'a, T> {
     seen: i64,
     /// When that was.
     looked_at: Tick,
+    /// How many rows this connection had written when others were last told.
+    told_of: u64,
     /// The last line of the log that has its record.
     recorded: i64,
     /// The data meter at the last stamp.
@@ -64,6 +66,7 @@ impl<'a, T: Transport> Shift<'a, T> {
             stamped: None,
             seen: 0,
             looked_at: Tick::default(),
+            told_of: 0,
             recorded,
             carried,
             in_hours: true,
@@ -101,8 +104,6 @@ impl<'a, T: Transport> Shift<'a, T> {
     }
 
     fn obey(&mut self, orders: Vec<Order>) -> Result<(), LifeError> {
-        // Nothing is written for that; what comes of it is.
-        let only_opens = orders == [Order::Open];
         let mut orders = VecDeque::from(orders);
         while let Some(order) = orders.pop_front() {
             match order {
@@ -124,13 +125,18 @@ impl<'a, T: Transport> Shift<'a, T> {
                 }
             }
         }
-        if only_opens {
-            return Ok(());
-        }
         self.record()?;
         // After our own look at the log: two connections of one process that read at the same time wait for each other.
-        self.say_changed();
+        if self.has_written()? {
+            self.say_changed();
+        }
         Ok(())
+    }
+
+    /// Whether something was written here since this was asked before.
+    fn has_written(&mut self) -> Result<bool, LifeError> {
+        let written = self.worker.journal().rows_written()?;
+        Ok(std::mem::replace(&mut self.told_of, written) != written)
     }
 
     /// What the session tells next. One that is down says nothing more and is put away.
@@ -164,7 +170,8 @@ impl<'a, T: Transport> Shift<'a, T> {
         Ok(())
     }
 
-    /// When to look around though nothing has happened: others may have written, the lock may have been given up, hours have begun or are over, the stamp is old.
+    /// When to look around though nothing has happened: others may have written, the lock may have been given up, hours have begun or are over, the stamp is old. The
+    /// round of the stamp also finds what others wrote and nobody said.
     pub(super) fn round_at(&self) -> Option<Tick> {
         let polls = self.service.lookout == Lookout::Own || self.lock.is_none();
         let poll = polls.then(|| self.looked_at.plus(POLL_MS));
@@ -188,7 +195,7 @@ impl<'a, T: Transport> Shift<'a, T> {
             return Ok(None);
         }
         self.seen = version;
-        let waits = self.worker.journal().status()?.pending > 0;
+        let waits = self.worker.journal().has_pending()?;
         Ok(waits.then_some(Event::SalesWaiting))
     }
 
@@ -220,6 +227,8 @@ impl<'a, T: Transport> Shift<'a, T> {
             }
         }
         self.write_stamp(stamp)?;
+        // Others are told by what it says, not because it was written.
+        self.has_written()?;
         let is_news = self
             .stamped
             .replace((tick, stamp))
@@ -266,3 +275,6 @@ const fn to_next_minute(now: UtcMillis) -> u64 {
     const MINUTE_MS: i64 = 60_000;
     (MINUTE_MS - now.0.rem_euclid(MINUTE_MS)).unsigned_abs()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
-//! A beat that the long waits of all connections share. Each heartbeat and each look at a connection's health is a timer of its own; where they are due at about the same
-//! time they are due together, so that an idle machine is woken once for all of them.
+//! A beat that the long waits of all connections share. Each heartbeat and each look at a connection's health is a timer of its own; those of equal length end together, and
+//! those of twice the length with every other of them, so that an idle machine is woken once for all. A heartbeat that traffic has put off first waits for the rest of its
+//! time, which is off the beat; its next waits are on it again.
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -29,7 +29,8 @@ use crate::transport::{LinkEvent, Outgoing, Session, Transport};
 /// How long a session may take to open, in all.
 const OPEN_LIMIT: Duration = Duration::from_secs(40);
 
-/// How often an idle session looks whether its connections are still there: the library does not tell when the broker closes one that is idle.
+/// How long an idle session waits at least between two looks whether its connections are still there: the library does not tell when the broker closes one that is
+/// idle. How long it waits at most, [`beat`] says.
 const HEALTH_PERIOD: Duration = Duration::from_secs(10);
 
 /// How long the last receipts may take to be acked when a session is closed on this side.

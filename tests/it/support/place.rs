@@ -98,8 +98,8 @@ pub(crate) struct Footprint {
 }
 
 impl Footprint {
-    /// What the client library makes once for a process, not at its first connection but at its first timer, a thread and its files; and the file of a closed connection that SQLite
-    /// keeps for the next one.
+    /// What the client library makes once for a process, not at its first connection but at its first timer, a thread and its files; and the file of a closed connection
+    /// that SQLite keeps for the next one.
     const ONCE: (usize, usize) = (1, 4 + 1);
 
     /// How much a process may grow by keeping what it has learnt, and by memory that is not given back at once.

@@ -1,6 +1,8 @@
 //! A counter: the program in a pseudo-terminal, with a hand that types and an eye that reads. The eye waits until it sees what is meant to come; it never guesses how
 //! long that takes.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -349,16 +351,16 @@ impl Counter {
     }
 
     /// How often its threads have been woken so far.
-    pub(super) fn wake_ups(&self) -> u64 {
+    pub(super) fn wake_ups(&self) -> WakeUps {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let woken = threads.flatten().filter_map(|thread| {
             let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
             let line = status
                 .lines()
                 .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-            line.trim().parse::<u64>().ok()
+            Some((thread.file_name(), line.trim().parse().ok()?))
         });
-        woken.sum()
+        WakeUps(woken.collect())
     }
 
     fn pid(&self) -> Pid {
@@ -406,6 +408,21 @@ impl Counter {
             self.settings_before,
             "the terminal's settings"
         );
+    }
+}
+
+/// How often each thread of a program has been woken.
+pub(super) struct WakeUps(HashMap<OsString, u64>);
+
+impl WakeUps {
+    /// How often those threads were woken since then that are still there.
+    pub(super) fn since(&self, before: &Self) -> u64 {
+        let woken = self.0.iter().map(|(thread, woken)| {
+            let before = before.0.get(thread).copied().unwrap_or_default();
+            // A thread that has ended leaves its number to another.
+            woken.checked_sub(before).unwrap_or(*woken)
+        });
+        woken.sum()
     }
 }
 

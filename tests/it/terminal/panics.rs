@@ -1,5 +1,5 @@
-//! Panics behind the screen: the sync worker's is nothing but a line of the log, the database clerk's ends the screen and gives the terminal back. The programs here are put together in
-//! the test's own process, on a terminal of its own, because the real one has no fault that could be asked for.
+//! Panics behind the screen: the sync worker's is nothing but a line of the log, the database clerk's ends the screen and gives the terminal back. The programs here are put
+//! together in the test's own process, on a terminal of its own, because the real one has no fault that could be asked for.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

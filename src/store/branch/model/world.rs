@@ -1,9 +1,12 @@
 //! The model itself: lists of sales and batches, gone through row by row, beside the database that must agree with them.
 
+use std::sync::Arc;
+
 use super::super::fixture::{BROKER, Fixture, at, batch_id, id, lantern_on, revision, stamp};
 use super::super::retries::Choice;
 use super::Step;
 use super::hq::Hq;
+use super::names::Names;
 use crate::domain::ids::{BatchId, Run, SaleId};
 use crate::domain::money::{Money, MoneySum};
 use crate::domain::sale::{Sale, SaleContent};
@@ -14,6 +17,11 @@ use crate::protocol::journal::{Formed, Journal, Settled};
 use crate::protocol::lineage::annex;
 use crate::protocol::message::{Outcome, Receipt, Taken};
 use crate::protocol::verdict;
+
+/// How far apart two steps are.
+const STEP_MS: u64 = 25_000;
+/// What is sold, by turns.
+const PRODUCTS: [&str; 5] = ["ZINC", "ACORN", "MUGS", "PENS", "LAMP"];
 
 #[derive(Debug, Clone, PartialEq)]
 enum Place {
@@ -58,6 +66,7 @@ pub(super) struct World {
     sales: Vec<ModelSale>,
     batches: Vec<ModelBatch>,
     hq: Hq,
+    names: Names,
     receipts: Vec<(usize, Receipt)>,
     clock: u64,
 }
@@ -69,21 +78,29 @@ impl World {
             sales: Vec::new(),
             batches: Vec::new(),
             hq: Hq::default(),
+            names: Names::default(),
             receipts: Vec::new(),
             clock: 1_000,
         }
     }
 
     fn now(&mut self) -> Now {
-        self.clock += 25_000;
+        self.clock += STEP_MS;
         at(self.clock)
     }
 
     fn content(&self, day: u8) -> SaleContent {
         SaleContent {
+            product: self.product(0),
             cost: Money::from_units(i64::try_from(self.clock).unwrap()).unwrap(),
             ..lantern_on(&format!("2026-11-2{day} 10:00:00"))
         }
+    }
+
+    /// What is sold in this step, or a few behind it.
+    fn product(&self, behind: usize) -> Arc<str> {
+        let steps = usize::try_from(self.clock / STEP_MS).unwrap();
+        PRODUCTS[(steps + behind) % PRODUCTS.len()].into()
     }
 
     pub(super) fn step(&mut self, step: &Step) {
@@ -118,16 +135,21 @@ impl World {
     }
 
     fn import(&mut self, sales: u8, day: u8, now: Now) {
-        let contents = vec![self.content(day); usize::from(sales)];
+        let contents: Vec<SaleContent> = (0..usize::from(sales))
+            .map(|nth| SaleContent {
+                product: self.product(nth * nth),
+                ..self.content(day)
+            })
+            .collect();
         let line = contents.len() as u64;
         self.branch
             .db
             .import_chunk(&[7; 32], &contents, line, true, now.wall)
             .unwrap();
-        for _ in &contents {
+        for content in &contents {
             let id = id_at(self.sales.len());
             let sale = self.branch.db.sale(id).unwrap().expect("ids have no gaps").sale;
-            assert_eq!((&sale.content, sale.updated_at), (&contents[0], now.wall));
+            assert_eq!((&sale.content, sale.updated_at), (content, now.wall));
             self.sales.push(ModelSale {
                 sale,
                 place: Place::Outbox { cap: usize::MAX },
@@ -213,6 +235,7 @@ impl World {
         };
         let sales: Vec<Sale> = expected.iter().map(|at| self.sales[*at].sale.clone()).collect();
         assert_eq!(formed.batch.sales, sales);
+        self.names.check(&formed.batch);
         for at in expected {
             self.sales[at].place = Place::Batch(self.batches.len());
         }

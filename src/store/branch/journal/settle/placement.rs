@@ -81,8 +81,7 @@ impl<'a> Placement<'a> {
             }
             Fate::Waits { cap } => {
                 self.leave(conn, kept, row)?;
-                kept.enter(SyncKind::Pending, 1, row.money);
-                kept.ages.enter(row.written_at, 1);
+                kept.waits(row.written_at, 1, row.money);
                 StoredRun::push(&mut self.into_outbox, row.id, row.revision, row.last_acked);
                 self.cap = cap.or(self.batch.cap);
                 self.tally.returned += 1;
@@ -117,8 +116,7 @@ impl<'a> Placement<'a> {
                 }
             }
             RowPlace::Outbox => {
-                kept.leave(SyncKind::Pending, 1, row.money);
-                kept.ages.leave(row.written_at);
+                kept.waits_no_longer(row.written_at, row.money);
                 self.tally.cleared += u64::from(row.counted);
                 self.out_of_outbox.push((row.day.clone(), row.id));
             }
