@@ -33,6 +33,24 @@ async fn a_batch_that_leans_on_names_is_taken_once_they_are_held_and_else_only_a
     assert!(reasons(&mut db).is_empty(), "it is no fault of the message");
 }
 
+#[tokio::test]
+async fn who_leans_on_a_number_of_another_name_is_told_so_and_has_nothing_taken() {
+    let office = Office::prepared(QUICK, |db, _| hold_names(db.path()));
+    let mut of_a_copy = numbered(1, 1..=3, false);
+    if let Uplink::Batch(batch) = &mut of_a_copy {
+        batch
+            .sales
+            .iter_mut()
+            .for_each(|sale| sale.content.product = "CUPS".into());
+        batch.products[0].name = "CUPS".into();
+    }
+    office.broker.deliver([delivery(&of_a_copy)]);
+    office.broker.until_acked(1).await;
+    assert_eq!(office.receipts()[0].outcome, Outcome::UnknownProducts);
+    let (mut db, _folder) = office.stopped().await;
+    assert_eq!(db.overview().unwrap().branches[0].sales, 1, "that of the name alone");
+}
+
 #[test]
 fn names_that_cannot_be_read_are_no_names_that_are_not_held() {
     let mut reader = Reader::new(Path::new("/nowhere/hq.db"), QUICK);

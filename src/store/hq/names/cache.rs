@@ -240,8 +240,8 @@ mod tests {
         let mut cache = NameCache::within(100_000);
         for ledger in 0..1_000 {
             add(&mut cache, &key(ledger), &[]);
-            assert!(cache.bytes() <= 100_000, "an empty ledger has its weight");
         }
+        assert!(cache.ledgers.len() < 500, "an empty ledger has its weight");
         for ledger in (0..1_000).rev() {
             add(&mut cache, &key(ledger), &names(&ledger.to_string(), 50));
             assert!(cache.bytes() <= 100_000, "and so has one that was here before");
