@@ -2,7 +2,7 @@
 //!
 //! Numbers and texts are in [postcard's format](https://postcard.jamesmunns.com/wire-format): unsigned integers (`u`) as LEB128 varints, signed ones (`i`)
 //! zig-zagged first, a byte and a flag as one byte, a list as `u` elements and the elements, a text as `u` bytes and UTF-8, an enum as `u` and its fields; ids
-//! are their 16 bytes. Fields stand in this order, with nothing between them. Times are milliseconds since 1970, UTC. Bits are what [columns](column) put there.
+//! are their 16 bytes. Fields stand in this order, with nothing between them. Times are milliseconds since 1970, UTC. Bits are what [columns](mod@column) put there.
 //!
 //! | hello: numbers | | answer: numbers | | receipt: numbers | |
 //! | --- | --- | --- | --- | --- | --- |
