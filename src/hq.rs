@@ -4,8 +4,9 @@
 //! acknowledged before its answer is out would leave a branch waiting. So whatever fails in between, the broker delivers again, and what was stored is
 //! answered as stored.
 //!
-//! Three things go on at once, each with a part of what has come: one part is committed at the `desk`, the part behind it is read by the `reader`, and the part before it is
-//! answered and acknowledged. What a delivery is, and what of it may be taken, is `intake`'s to say; when nothing must be taken, because the clock can't be right, `vigil`'s. What becomes of rows is decided in [`crate::protocol::verdict`] and executed in [`crate::store::hq`]; brokers are
+//! Three things go on at once, each with a part of what has come: one part is committed at the `desk`, the part behind it is read by the `reader`, and the part
+//! before it is answered and acknowledged. What a delivery is, and what of it may be taken, is `intake`'s to say; when nothing must be taken, because the clock
+//! can't be right, `vigil`'s. What becomes of rows is decided in [`crate::protocol::verdict`] and executed in [`crate::store::hq`]; brokers are
 //! [`crate::transport`]'s. Here is the loop: it opens what it needs, and after any failure drops the session, says so once, and begins again by itself.
 
 mod aside;
@@ -27,13 +28,13 @@ use futures_util::FutureExt;
 use crate::clock;
 use crate::domain::time::UtcMillis;
 use crate::protocol::backoff::Backoff;
-use crate::protocol::message::Uplink;
+use crate::protocol::message::{Downlink, Uplink};
 use crate::shutdown::Shutdown;
 use crate::store::hq::{HqDb, Incoming};
 use crate::transport::{Delivery, HqLink, HqTransport, HqTrouble};
-use crate::wire::{Names, Unread, decode_uplink};
+use crate::wire::{EncodeError, NamesOf, Unread, decode_uplink, encode_downlink};
 use aside::Aside;
-use desk::{Answers, Committed, Desk};
+use desk::{Committed, Desk, Owed};
 use reader::{Part, Reader};
 use trouble::{Said, Trouble};
 
@@ -45,6 +46,11 @@ const GROUP_MESSAGES: usize = 64;
 /// another transaction.
 const GROUP_BYTES: usize = 160 << 10;
 
+/// What reads a message.
+pub type Decode = fn(&[u8], &mut NamesOf<'_>) -> Result<Uplink, Unread>;
+/// What writes an answer.
+pub type Encode = fn(&Downlink) -> Result<Vec<u8>, EncodeError>;
+
 /// How HQ runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -53,7 +59,9 @@ pub struct Options {
     /// What tells the time: the wall clock, or a test.
     pub wall: fn() -> UtcMillis,
     /// What reads a message: the codec, or a test.
-    pub decode: fn(&[u8], &mut Names<'_>) -> Result<Uplink, Unread>,
+    pub decode: Decode,
+    /// What writes an answer: the codec, or a test.
+    pub encode: Encode,
     /// When this program was built: an earlier clock is wrong.
     pub built: UtcMillis,
     /// How long HQ waits after a failure.
@@ -68,6 +76,7 @@ impl Options {
             trial,
             wall: clock::wall,
             decode: decode_uplink,
+            encode: encode_downlink,
             built: clock::BUILT,
             retry: Backoff {
                 first_ms: 1_000,
@@ -91,15 +100,7 @@ pub enum HqError {
 /// When another HQ serves this broker.
 pub async fn run<T: HqTransport>(transport: T, db: HqDb, options: Options, shutdown: Shutdown) -> Result<(), HqError> {
     tracing::info!(store = %db.store(), database = %db.path().display(), trial = options.trial, "head office begins");
-    let mut office = Office {
-        transport,
-        place: db.path().to_owned(),
-        desk: Some(Desk::at(db, options)),
-        reader: None,
-        options,
-        failures: 0,
-        said: Said::default(),
-    };
+    let mut office = Office::new(transport, db, options);
     while let Err(trouble) = office.serve(&shutdown).await {
         if let Trouble::Line(another @ HqTrouble::AnotherHq) = trouble {
             return Err(HqError::AnotherHq(another));
@@ -115,8 +116,9 @@ struct Office<T> {
     place: PathBuf,
     /// Not here while a thread works at it; lost with a thread that panicked, and then opened again.
     desk: Option<Desk>,
-    /// Not here while somebody waits for it; lost if it panicked, and then begun again.
-    reader: Option<Aside<Reader>>,
+    reader: Aside<Reader>,
+    /// Writes answers: a mistake in that costs one session, too.
+    writer: Aside<Encode>,
     options: Options,
     /// How many sessions in a row have ended before anything was taken.
     failures: u32,
@@ -142,22 +144,32 @@ impl Hands {
     }
 }
 
-/// A part that is committed: its answers must go out before the broker hears that it is done with. The broker waits for that while the next part is committed.
-struct Owed {
-    answers: Answers,
-    tags: Vec<u64>,
-}
-
 /// Answers a committed part, and then acks it to the broker.
-async fn pay(link: &mut impl HqLink, owed: Option<Owed>) -> Result<(), HqTrouble> {
+async fn pay(writer: &mut Aside<Encode>, link: &mut impl HqLink, owed: Option<Owed>) -> Result<(), Trouble> {
     if let Some(Owed { answers, tags }) = owed {
-        link.reply(answers.write()).await?;
+        let writing = writer.work(move |encode| answers.write(*encode));
+        link.reply(writing.await.map_err(Trouble::Panicked)?).await?;
         link.ack(&tags).await?;
     }
     Ok(())
 }
 
 impl<T: HqTransport> Office<T> {
+    fn new(transport: T, db: HqDb, options: Options) -> Self {
+        let place = db.path().to_owned();
+        let names = place.clone();
+        Self {
+            transport,
+            place,
+            desk: Some(Desk::at(db, options)),
+            reader: Aside::new(move || Reader::new(&names, options)),
+            writer: Aside::new(move || options.encode),
+            options,
+            failures: 0,
+            said: Said::default(),
+        }
+    }
+
     /// One session; ends well when HQ is asked to stop.
     async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Trouble> {
         if shutdown.is_requested() {
@@ -199,36 +211,50 @@ impl<T: HqTransport> Office<T> {
         Ok(())
     }
 
-    /// Pays what is owed, commits what is read, and reads some of what waits, all at once. Whatever fails, the others are ended first, and what is committed is paid.
+    /// Pays what is owed, commits what is read, and reads some of what waits, all at once; but nothing that could end this program goes on beside a part that may be
+    /// what ended it before. Whatever fails, the others are ended first, and what is committed is paid as long as there is a line.
     async fn turn(&mut self, link: &mut T::Link, hands: Hands) -> Result<Hands, Trouble> {
         let Hands {
-            waiting,
+            mut waiting,
             read,
-            owed,
+            mut owed,
             spent,
         } = hands;
+        let is_suspicious = read.as_ref().is_some_and(Part::is_suspicious);
+        if is_suspicious {
+            pay(&mut self.writer, link, owed.take()).await?;
+        }
+        let later = if is_suspicious {
+            std::mem::take(&mut waiting)
+        } else {
+            VecDeque::new()
+        };
         let wall = self.options.wall;
-        let (desk, options) = (&mut self.desk, self.options);
+        let (desk, writer, options) = (&mut self.desk, &mut self.writer, self.options);
         let committing = async {
             let Some(part) = read else { return Ok(None) };
             let taking = at_desk(desk, &self.place, options, move |desk| desk.take(part, wall()));
             taking.await.map(Some)
         };
-        let reading = read_some(&mut self.reader, &self.place, options, waiting, spent);
-        let (committed, read, paid) = tokio::join!(committing, reading, pay(link, owed));
-        paid?;
-        let (owed, spent) = committed?.map_or_else(Default::default, |Committed { answers, tags, spent }| {
-            (Some(Owed { answers, tags }), spent)
-        });
-        match read {
-            Ok((waiting, read)) => Ok(Hands {
-                waiting,
-                read,
-                owed,
-                spent,
-            }),
+        let reading = read_some(&mut self.reader, waiting, spent);
+        let (committed, read, paid) = tokio::join!(committing, reading, pay(writer, link, owed));
+        if let Err(Trouble::Line(trouble)) = paid {
+            return Err(trouble.into());
+        }
+        let committed = committed?.map(|Committed { owed, spent }| (owed, spent));
+        let (owed, spent) = committed.unzip();
+        match paid.and(read) {
+            Ok((mut waiting, read)) => {
+                waiting.extend(later);
+                Ok(Hands {
+                    waiting,
+                    read,
+                    owed,
+                    spent: spent.unwrap_or_default(),
+                })
+            }
             Err(trouble) => {
-                pay(link, owed).await?;
+                pay(&mut self.writer, link, owed).await?;
                 Err(trouble)
             }
         }
@@ -274,23 +300,17 @@ async fn at_desk<R: Send + 'static>(
 
 /// Frees what is spent and has the next part of what waits read; returns what waits on, and the part.
 async fn read_some(
-    place_of_reader: &mut Option<Aside<Reader>>,
-    database: &Path,
-    options: Options,
+    reader: &mut Aside<Reader>,
     mut waiting: VecDeque<Delivery>,
     spent: Vec<Incoming>,
 ) -> Result<(VecDeque<Delivery>, Option<Part>), Trouble> {
     if waiting.is_empty() && spent.is_empty() {
         return Ok((waiting, None));
     }
-    let reader = place_of_reader.take();
-    let reader = reader.unwrap_or_else(|| Aside::new(Reader::new(database, options)));
     let reading = reader.work(move |reader| {
         drop(spent);
         let part = reader.read(&mut waiting)?;
         Ok((waiting, part))
     });
-    let (reader, read) = reading.await.map_err(Trouble::Panicked)?;
-    *place_of_reader = Some(reader);
-    read
+    reading.await.map_err(Trouble::Panicked)?
 }

@@ -8,7 +8,7 @@ pub mod envelope;
 pub mod topology;
 
 pub use codec::{
-    DecodeError, EncodeError, Flaw, MAX_BODY_BYTES, MAX_ROWS, Names, READS, Unread, WRITES, decode_downlink,
+    DecodeError, EncodeError, Flaw, MAX_BODY_BYTES, MAX_ROWS, NamesOf, READS, Unread, WRITES, decode_downlink,
     decode_uplink, encode_downlink, encode_uplink, read_envelope,
 };
 pub use envelope::{Envelope, UplinkKind};

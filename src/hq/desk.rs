@@ -1,5 +1,5 @@
-//! The desk at which deliveries are taken: judges who has sent them, and has them committed. It blocks, so it is worked at on a thread of its own; what needs no database is done elsewhere
-//! meanwhile: deliveries are read by the `reader`, and answers written when the next part is already here.
+//! The desk at which deliveries are taken: judges who has sent them, and has them committed. It blocks, so it is worked at on a thread of its own; what needs no
+//! database is done elsewhere meanwhile: deliveries are read by the `reader`, and answers written when the next part is already here.
 
 use std::collections::HashSet;
 
@@ -11,24 +11,21 @@ use crate::protocol::identity::{Login, Policy};
 use crate::protocol::message::{Downlink, Outcome, Uplink};
 use crate::store::hq::{HqDb, Incoming, MessageDigest, Suspect};
 use crate::transport::{Delivery, Reply};
-use crate::wire::{READS, encode_downlink};
+use crate::wire::READS;
 
-use super::Options;
 use super::intake::{Heard, MAX_TRIES};
-use super::reader::{Content, Part, Reader};
+use super::reader::{Content, Part};
 use super::trouble::Trouble;
 use super::vigil::{self, Witnesses};
+use super::{Encode, Options};
 
-/// How many bytes a database that has failed must take before anything is taken from the broker again: as much as a large group needs, so that a disk with a little room
-/// left doesn't have everything delivered again and again.
+/// How many bytes a database that has failed must take before anything is taken from the broker again: as much as a large group needs, so that a disk with a
+/// little room left doesn't have everything delivered again and again.
 const PROBE_BYTES: u32 = 4 << 20;
 
 pub(super) struct Desk {
     db: HqDb,
-    /// For what is read only after something was written down.
-    reader: Reader,
-    trial: bool,
-    built: UtcMillis,
+    options: Options,
     witnesses: Witnesses,
     /// The database has failed, and has not been seen to work since.
     doubtful: bool,
@@ -37,10 +34,8 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn at(db: HqDb, options: Options) -> Self {
         Self {
-            reader: Reader::new(db.path(), options),
             db,
-            trial: options.trial,
-            built: options.built,
+            options,
             witnesses: Witnesses::default(),
             doubtful: false,
         }
@@ -58,7 +53,7 @@ impl Desk {
     }
 
     fn check_clock(&mut self, now: UtcMillis) -> Result<(), Trouble> {
-        vigil::check(now, self.built, self.db.newest_received_at()?)?;
+        vigil::check(now, self.options.built, self.db.newest_received_at()?)?;
         Ok(self.witnesses.check(now, clock::tick())?)
     }
 
@@ -69,27 +64,30 @@ impl Desk {
             Content::Together(heard) => self.commit(heard, now),
             Content::Alone(delivery) => self.take_alone(delivery, now),
         };
-        self.doubtful |= matches!(taken, Err(Trouble::Database(_) | Trouble::Reopen(_)));
+        self.doubtful |= matches!(taken, Err(Trouble::Database(_)));
         let (answers, spent) = taken?;
-        Ok(Committed {
+        let owed = Owed {
             answers,
             tags: part.tags,
-            spent,
-        })
+        };
+        Ok(Committed { owed, spent })
     }
 
-    /// Takes a delivery that may be what ended this program before: that it is tried is written down first, and that the try has ended only when nothing is left to do but to send the
-    /// answer.
+    /// Takes a delivery that may be what ended this program before: that it is tried is written down first, and that the try has ended only when nothing is left
+    /// to do but to send the answer.
     fn take_alone(&mut self, delivery: Delivery, now: UtcMillis) -> Result<(Answers, Vec<Incoming>), Trouble> {
         let digest = MessageDigest::of(&delivery.routing_key, delivery.user_id.as_deref(), &delivery.body);
         let unfinished = self.db.try_begins(digest, now)?;
         let heard = if unfinished < MAX_TRIES {
-            self.reader.hear(delivery)?
+            let db = &mut self.db;
+            Heard::of(delivery, self.options.decode, |envelope, numbers| {
+                db.product_names(&envelope.branch, envelope.ledger, numbers)
+            })?
         } else {
             Heard::poison(delivery, unfinished)
         };
         let taken = self.commit(vec![heard], now);
-        let taken = taken.map(|(answers, spent)| (Answers::Written(answers.write()), spent));
+        let taken = taken.map(|(answers, spent)| (Answers::Written(answers.write(self.options.encode)), spent));
         if !matches!(taken, Err(Trouble::Database(_))) {
             self.db.try_ended(digest)?;
         }
@@ -104,7 +102,9 @@ impl Desk {
         branches.sort_unstable();
         branches.dedup();
         let mut own_logins = self.db.with_own_login(&branches)?;
-        let judged = heard.into_iter().map(|heard| judge(heard, self.trial, &mut own_logins));
+        let judged = heard
+            .into_iter()
+            .map(|heard| judge(heard, self.options.trial, &mut own_logins));
         let group: Vec<_> = judged.collect();
         let began = clock::tick();
         for (branch, clock) in group.iter().filter_map(told_clock) {
@@ -124,11 +124,16 @@ impl Desk {
 
 /// A part that is committed.
 pub(super) struct Committed {
+    pub(super) owed: Owed,
+    /// What was in it.
+    pub(super) spent: Vec<Incoming>,
+}
+
+/// What a committed part is owed: its answers must go out before the broker hears that it is done with. The broker waits for that while the next part is committed.
+pub(super) struct Owed {
     pub(super) answers: Answers,
     /// The deliveries, as the broker knows them.
     pub(super) tags: Vec<u64>,
-    /// What was in it.
-    pub(super) spent: Vec<Incoming>,
 }
 
 /// The answers to a part.
@@ -140,11 +145,11 @@ pub(super) enum Answers {
 
 impl Answers {
     /// The answers as they travel.
-    pub(super) fn write(self) -> Vec<Reply> {
+    pub(super) fn write(self, encode: Encode) -> Vec<Reply> {
         match self {
             Self::Decided(answers) => answers
                 .into_iter()
-                .filter_map(|(branch, answer)| reply(branch, &answer))
+                .filter_map(|(branch, answer)| reply(branch, &answer, encode))
                 .collect(),
             Self::Written(replies) => replies,
         }
@@ -175,8 +180,8 @@ const fn told_clock(incoming: &Incoming) -> Option<(&BranchCode, UtcMillis)> {
 }
 
 /// An answer as it travels.
-fn reply(branch: BranchCode, answer: &Downlink) -> Option<Reply> {
-    match encode_downlink(answer) {
+fn reply(branch: BranchCode, answer: &Downlink, encode: Encode) -> Option<Reply> {
+    match encode(answer) {
         Ok(body) => Some(Reply { branch, body }),
         Err(error) => {
             // Nothing that was read can need an answer that is over the limits; if it does, the others must not wait for it.

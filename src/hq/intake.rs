@@ -1,16 +1,16 @@
-//! What a delivery is: pure decisions about bytes and who may have sent them.
+//! What a delivery is: decisions about bytes and who may have sent them. What they take from the database, the product names that a message leans on and
+//! whether its branch has had a login of its own, is handed in.
 
+use std::sync::Arc;
+
+use super::Decode;
 use crate::domain::ids::{BatchId, BranchCode, Nonce};
 use crate::protocol::dictionary::ProductNo;
 use crate::protocol::identity::{self, Claims, Login, Mismatch, Policy};
 use crate::protocol::message::{Outcome, Uplink};
-use crate::store::OpenError;
-use crate::store::hq::{HqNames, Incoming, Question, Suspect, UnreadMessage};
+use crate::store::hq::{Incoming, Question, Suspect, UnreadMessage};
 use crate::transport::{DeadLetter, Delivery};
-use crate::wire::{Envelope, Flaw, Names, Unread, UplinkKind, read_envelope, topology};
-
-/// What reads a message.
-pub(super) type Decode = fn(&[u8], &mut Names<'_>) -> Result<Uplink, Unread>;
+use crate::wire::{Envelope, Flaw, Unread, UplinkKind, read_envelope, topology};
 
 /// This delivery of a message, counted from 1, and all later ones are handled alone: a message among the earlier groups may be what ended the program.
 pub(super) const ALONE_FROM: u32 = 5;
@@ -37,24 +37,27 @@ enum Read {
 }
 
 impl Heard {
-    /// Reads a delivery; `names` has the product names that it may lean on.
+    /// Reads a delivery; `names` looks up the product names that it leans on.
     ///
     /// # Errors
     /// When the names can't be read.
-    pub(super) fn of(delivery: Delivery, decode: Decode, names: &mut HqNames) -> Result<Self, OpenError> {
+    pub(super) fn of<E>(
+        delivery: Delivery,
+        decode: Decode,
+        mut names: impl FnMut(&Envelope, &[ProductNo]) -> Result<Option<Vec<Arc<str>>>, E>,
+    ) -> Result<Self, E> {
         if delivery.dead_letter.is_some() {
             let read = Read::DeadLetter;
             return Ok(Self { delivery, read });
         }
         let mut failed = None;
-        let mut held = |envelope: &Envelope, numbers: &[ProductNo]| {
-            let found = names.of(&envelope.branch, envelope.ledger, numbers);
-            found.unwrap_or_else(|error| {
+        let mut names = |envelope: &Envelope, numbers: &[ProductNo]| {
+            names(envelope, numbers).unwrap_or_else(|error| {
                 failed = Some(error);
                 None
             })
         };
-        let read = Read::Bytes(decode(&delivery.body, &mut held));
+        let read = Read::Bytes(decode(&delivery.body, &mut names));
         match failed {
             None => Ok(Self { delivery, read }),
             Some(error) => Err(error),

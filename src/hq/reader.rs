@@ -1,11 +1,11 @@
-//! Who reads deliveries, part by part, while the part before is committed. Nothing is written here, and nobody is judged: who may speak for a branch can change with the part that is
-//! being committed.
+//! Who reads deliveries, part by part, while the part before is committed. Nothing is written here, and nobody is judged: who may speak for a branch can change
+//! with the part that is being committed.
 
 use std::collections::VecDeque;
 use std::path::Path;
 
-use super::Options;
-use super::intake::{self, Decode, Heard};
+use super::intake::{self, Heard};
+use super::{Decode, Options};
 use crate::store::OpenError;
 use crate::store::hq::HqNames;
 use crate::transport::Delivery;
@@ -21,6 +21,13 @@ pub(super) struct Part {
     pub(super) content: Content,
 }
 
+impl Part {
+    /// Whether it is a delivery that may be what ended this program before.
+    pub(super) const fn is_suspicious(&self) -> bool {
+        matches!(self.content, Content::Alone(_))
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Content {
     Together(Vec<Heard>),
@@ -32,8 +39,8 @@ pub(super) enum Content {
 #[derive(Debug)]
 pub(super) struct Reader {
     decode: Decode,
-    /// The product names that messages lean on. A branch leans on none before it has heard of the commit that brought it, so none is missing because the part before is not
-    /// committed yet.
+    /// The product names that messages lean on. A branch leans on none before it has heard of the commit that brought it, so none is missing because the part
+    /// before is not committed yet.
     names: HqNames,
 }
 
@@ -43,14 +50,6 @@ impl Reader {
             decode: options.decode,
             names: HqNames::at(database.to_owned()),
         }
-    }
-
-    /// Reads one delivery.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub(super) fn hear(&mut self, delivery: Delivery) -> Result<Heard, OpenError> {
-        Heard::of(delivery, self.decode, &mut self.names)
     }
 
     /// Takes the next part off what waits, in order; `None` if nothing does.
@@ -73,7 +72,9 @@ impl Reader {
         {
             tags.push(delivery.tag);
             if !intake::is_expired_hello(&delivery) {
-                let heard = self.hear(delivery)?;
+                let heard = Heard::of(delivery, self.decode, |envelope, numbers| {
+                    self.names.of(&envelope.branch, envelope.ledger, numbers)
+                })?;
                 rows += heard.rows();
                 together.push(heard);
             }

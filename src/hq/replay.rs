@@ -3,10 +3,10 @@
 use crate::domain::time::UtcMillis;
 use crate::protocol::identity::Policy;
 use crate::protocol::message::Outcome;
-use crate::store::hq::{HqDb, HqNames, Incoming, Question};
-use crate::store::{OpenError, StoreError};
+use crate::store::StoreError;
+use crate::store::hq::{HqDb, Incoming, Question};
 use crate::transport::Delivery;
-use crate::wire::decode_uplink;
+use crate::wire::{Flaw, decode_uplink};
 
 use super::intake::Heard;
 
@@ -27,9 +27,6 @@ pub enum ReplayError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The database could not be opened to read the product names that it holds.
-    #[error(transparent)]
-    Open(#[from] OpenError),
 }
 
 /// Takes a message of the quarantine if it can be taken now (HQ was upgraded, or started with `--trial`), and removes it there. The branch learns of it when it
@@ -48,7 +45,9 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
         dead_letter: None,
         body: suspect.bytes,
     };
-    let heard = Heard::of(delivery, decode_uplink, &mut HqNames::at(db.path().to_owned()))?;
+    let heard = Heard::of(delivery, decode_uplink, |envelope, numbers| {
+        db.product_names(&envelope.branch, envelope.ledger, numbers)
+    })?;
     let branches: Vec<_> = heard.branch().into_iter().collect();
     let had_own_login = !db.with_own_login(&branches)?.is_empty();
     match heard.judge(Policy { trial, had_own_login }) {
@@ -61,9 +60,7 @@ pub fn replay(db: &mut HqDb, id: i64, trial: bool, now: UtcMillis) -> Result<(),
             id,
             reason: match (unread.suspect, unread.question) {
                 (Some(suspect), _) => suspect.reason,
-                (None, Question::Batch(_, Outcome::UnknownProducts)) => {
-                    "it leans on product names that head office does not hold".to_owned()
-                }
+                (None, Question::Batch(_, Outcome::UnknownProducts)) => Flaw::Products.to_string(),
                 (None, _) => "it is newer than this program".to_owned(),
             },
         }),

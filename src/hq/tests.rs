@@ -3,6 +3,7 @@
 mod ahead;
 mod broker;
 mod clocks;
+mod names;
 mod suspects;
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -15,6 +16,7 @@ use crate::domain::ids::{BatchId, BranchCode, LedgerId, Nonce, Revision, SaleId}
 use crate::domain::money::{Money, MoneySum};
 use crate::domain::sale::{Sale, SaleContent};
 use crate::domain::time::parse_wall;
+use crate::protocol::dictionary::Product;
 use crate::protocol::identity::Login;
 use crate::protocol::lineage::{Lineage, Standing};
 use crate::protocol::message::{Batch, Downlink, Hello, Outcome, Receipt, Uplink};
@@ -32,6 +34,7 @@ const QUICK: Options = Options {
     trial: false,
     wall: || NOW,
     decode: decode_uplink,
+    encode: encode_downlink,
     built: UtcMillis(0),
     retry: Backoff { first_ms: 1, cap_ms: 1 },
 };
@@ -122,6 +125,16 @@ fn batch(id: u128, ids: std::ops::RangeInclusive<i64>) -> Uplink {
     })
 }
 
+/// The same of one product that has number 4: its name travels along, or is leant on.
+fn numbered(id: u128, ids: std::ops::RangeInclusive<i64>, told: bool) -> Uplink {
+    let Uplink::Batch(mut batch) = batch(id, ids) else {
+        unreachable!("a batch is a batch");
+    };
+    let name = "PENS".into();
+    batch.products = vec![Product { no: 4, name, told }];
+    Uplink::Batch(batch)
+}
+
 fn hello() -> Uplink {
     Uplink::Hello(Hello {
         branch: branch(),
@@ -154,6 +167,16 @@ fn from_user(user: Option<&str>, message: &Uplink) -> Delivery {
         user_id: user.map(ToOwned::to_owned),
         ..delivery(message)
     }
+}
+
+/// Has whoever opens this database hold the name that [`numbered`] sales lean on, and know nothing of it before it looks.
+fn hold_names(database: &Path) {
+    let told = Incoming::Message {
+        login: Login::Trial,
+        message: numbered(99, 99..=99, true),
+    };
+    let mut db = HqDb::open(database).unwrap();
+    db.commit_group(NOW, &[1], &[told]).unwrap();
 }
 
 fn reasons(db: &mut HqDb) -> Vec<String> {
@@ -324,4 +347,29 @@ async fn a_fault_of_our_own_costs_one_session() {
     office.broker.until_acked(1).await;
     assert_eq!(office.broker.state().drops(), 1);
     assert_eq!(office.receipts()[0].mark.applied, 3);
+}
+
+#[tokio::test]
+async fn a_fault_in_writing_costs_one_session_and_holds_back_no_other_answer() {
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    // The first answer of the first group.
+    let encode: Encode = |answer| {
+        assert!(WRITTEN.fetch_add(1, Ordering::SeqCst) != 0, "a fault on purpose");
+        encode_downlink(answer)
+    };
+    let office = Office::prepared(Options { encode, ..QUICK }, |_, broker| broker.deliver(two_groups()));
+    office.broker.until_acked(GROUP_MESSAGES + 1).await;
+    let answered = |answers, sales| Step::Replied { answers, sales };
+    assert_eq!(
+        office.broker.state().steps,
+        [
+            Step::Opened,
+            answered(1, 3),
+            Step::Acked(1),
+            Step::Dropped,
+            Step::Opened,
+            answered(GROUP_MESSAGES, 3),
+            Step::Acked(GROUP_MESSAGES)
+        ]
+    );
 }

@@ -15,8 +15,8 @@ pub(super) enum Trouble {
     /// The database failed; nothing is taken until it works again.
     #[error("head office's database has failed, and nothing is taken until it works again")]
     Database(#[from] StoreError),
-    /// The database could not be opened again.
-    #[error("head office's database can't be opened again")]
+    /// The database could not be opened: again after a fault of ours, or to read product names.
+    #[error("head office's database can't be opened, and nothing is taken until it can")]
     Reopen(#[from] OpenError),
     /// The clock can't be right.
     #[error(transparent)]

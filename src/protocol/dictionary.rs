@@ -24,7 +24,7 @@ pub type ProductNo = u16;
 pub struct Product {
     /// Its number.
     pub no: ProductNo,
-    /// Its name, which begins and ends as the rows have it.
+    /// Its name, as the rows have it.
     pub name: Arc<str>,
     /// Whether the name travels with the batch; else HQ holds it under the number.
     pub told: bool,
@@ -83,15 +83,16 @@ impl Holding {
 /// A hash over names and their numbers.
 pub type Fingerprint = [u8; 8];
 
-/// The hash over names and their numbers, in this order.
+/// The first bytes of the hash over names and their numbers, in this order: a [`Fingerprint`], or fewer.
 #[must_use]
-pub fn fingerprint<'a>(names: impl Iterator<Item = (ProductNo, &'a str)>) -> Fingerprint {
+pub fn fingerprint<'a, const BYTES: usize>(names: impl Iterator<Item = (ProductNo, &'a str)>) -> [u8; BYTES] {
     let mut hasher = blake3::Hasher::new();
     for (no, name) in names {
         hasher.update(&no.to_be_bytes()).update(name.as_bytes()).update(b"\n");
     }
-    let hash = hasher.finalize();
-    std::array::from_fn(|at| hash.as_bytes()[at])
+    let mut fingerprint = [0; BYTES];
+    hasher.finalize_xof().fill(&mut fingerprint);
+    fingerprint
 }
 
 /// Whether HQ holds a name that it is told: both sides must judge alike.
@@ -170,22 +171,11 @@ impl Lexicon {
 mod tests {
     use super::*;
     use crate::domain::ids::{BranchCode, Nonce, StoreId};
-    use crate::domain::time::UtcMillis;
     use crate::protocol::lineage::Mark;
     use crate::protocol::message::{HqStamp, Taken};
 
     const LEDGER: LedgerId = LedgerId::from_random(1);
     const NAMES: [(ProductNo, &str); 4] = [(1, "PENS"), (2, "LANTERN"), (3, "CUPS"), (7, "MUGS")];
-
-    fn stamp() -> HqStamp {
-        HqStamp {
-            store: StoreId::from_random(1),
-            replaces: Vec::new(),
-            clock: UtcMillis(0),
-            trial: false,
-            reads: vec![1],
-        }
-    }
 
     fn batch(id: u128, names: &[(ProductNo, &str)]) -> Batch {
         let product = |(no, name): &(ProductNo, &str)| Product {
@@ -205,7 +195,7 @@ mod tests {
     /// What HQ answers that holds these names.
     fn answer(names: &[(ProductNo, &str)]) -> Answer {
         Answer {
-            hq: stamp(),
+            hq: HqStamp::of(StoreId::from_random(1), vec![1]),
             ledger: LEDGER,
             nonce: Nonce::from_random(1),
             mark: Mark::default(),
@@ -217,7 +207,7 @@ mod tests {
 
     fn receipt(id: u128, outcome: Outcome) -> Receipt {
         Receipt {
-            hq: stamp(),
+            hq: HqStamp::of(StoreId::from_random(1), vec![1]),
             batch: BatchId::from_random(id),
             mark: Mark::default(),
             newly_applied: 0,

@@ -14,21 +14,22 @@
 //! false green. It doesn't matter what HQ has applied since, from whom, or how high its count is. Receipts of the HQ that was, if they come later, bring marks of
 //! their own, and the next hello asks about those.
 //!
-//! HQ may drop old marks, as long as it keeps a good number of the newest of each ledger: a mark is asked about again only until the next answer replaces it. "Not remembered" then
-//! means "forgotten, or very old", and the cure is the same: what would have been known is sent again.
+//! HQ may drop old marks, as long as it keeps a good number of the newest of each ledger: a mark is asked about again only until the next answer replaces it.
+//! "Not remembered" then means "forgotten, or very old", and the cure is the same: what would have been known is sent again.
 //!
 //! # When this database is a copy
 //!
-//! A branch knows how high HQ's count can be: as high as it was ever heard to be, plus all that was ever sent and had no answer. If an HQ that has forgotten nothing counts more, another box, or an
-//! earlier life of this one, writes to the same ledger. New sales go into a new one then. What was entered before keeps its key, because the other box may have brought it to HQ. Where HQ holds
-//! another sale under the key, this one moves to the ledger's [annex], which is the same in every copy: so a sale that two boxes move is still one sale. A
-//! key tells two sales apart by itself, so nothing is confused before the copy is noticed. And HQ is asked once more about every sale of the ledger: whoever writes to it may have edited
-//! what is acked here.
+//! A branch knows how high HQ's count can be: as high as it was ever heard to be, plus all that was ever sent and had no answer. If an HQ that has forgotten
+//! nothing counts more, another box, or an earlier life of this one, writes to the same ledger. New sales go into a new one then. What was entered before
+//! keeps its key, because the other box may have brought it to HQ. Where HQ holds another sale under the key, this one moves to the ledger's [annex], which
+//! is the same in every copy: so a sale that two boxes move is still one sale. A key tells two sales apart by itself, so nothing is confused before the copy
+//! is noticed. And HQ is asked once more about every sale of the ledger: whoever writes to it may have edited what is acked here.
 //!
-//! Counts leave one gap: revisions of this database that were sent, replaced and never answered, because HQ never saw them, stay possible for ever; so many revisions of another box
-//! can hide behind them until something else gives that box away.
+//! Counts leave one gap: revisions of this database that were sent, replaced and never answered, because HQ never saw them, stay possible for ever; so many
+//! revisions of another box can hide behind them until something else gives that box away.
 //!
-//! The two are told apart exactly, and may happen at once: marks tell what HQ has lost, whoever else adds to the count; and the count is weighed only by an answer that remembers all marks.
+//! The two are told apart exactly, and may happen at once: marks tell what HQ has lost, whoever else adds to the count; and the count is weighed only by an
+//! answer that remembers all marks.
 
 use super::message::{Answer, Outcome, Receipt};
 use crate::domain::ids::{BatchId, LedgerId, Run};
@@ -168,19 +169,8 @@ fn first_half(hasher: &blake3::Hasher) -> [u8; 16] {
 mod tests {
     use super::*;
     use crate::domain::ids::{Nonce, Revision, SaleId, StoreId};
-    use crate::domain::time::UtcMillis;
     use crate::protocol::dictionary::Holding;
     use crate::protocol::message::{HqStamp, Taken};
-
-    fn stamp() -> HqStamp {
-        HqStamp {
-            store: StoreId::from_random(1),
-            replaces: Vec::new(),
-            clock: UtcMillis(0),
-            trial: false,
-            reads: vec![1],
-        }
-    }
 
     /// HQ's answer to a batch of one row: it had this mark before, and applies the row.
     fn receipt(before: Mark, batch: u128) -> Receipt {
@@ -191,7 +181,7 @@ mod tests {
         }];
         let batch = BatchId::from_random(batch);
         Receipt {
-            hq: stamp(),
+            hq: HqStamp::of(StoreId::from_random(1), vec![1]),
             batch,
             mark: before.after(batch, 1, &stored),
             newly_applied: 1,
@@ -204,7 +194,7 @@ mod tests {
 
     fn answer(asked: &[Mark], remembers: bool, mark: Mark) -> Answer {
         Answer {
-            hq: stamp(),
+            hq: HqStamp::of(StoreId::from_random(1), vec![1]),
             ledger: LedgerId::from_random(1),
             nonce: Nonce::from_random(1),
             mark,

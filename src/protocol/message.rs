@@ -98,6 +98,20 @@ pub struct HqStamp {
     pub reads: Vec<Version>,
 }
 
+#[cfg(test)]
+impl HqStamp {
+    /// The stamp of an ordinary HQ.
+    pub(super) const fn of(store: StoreId, reads: Vec<Version>) -> Self {
+        Self {
+            store,
+            replaces: Vec::new(),
+            clock: UtcMillis(0),
+            trial: false,
+            reads,
+        }
+    }
+}
+
 /// HQ's answer to a hello.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Answer {

@@ -36,6 +36,7 @@ use crate::protocol::message::{Outcome, Uplink};
 use schema::{branches, hq};
 
 pub use names::HqNames;
+use names::NameCache;
 pub use overview::{BranchOverview, Overview};
 pub use quarantine::{Quarantined, Suspect};
 pub use tries::MessageDigest;
@@ -46,7 +47,7 @@ pub struct HqDb {
     path: PathBuf,
     store: StoreId,
     replaces: Vec<StoreId>,
-    names: names::Cache,
+    names: NameCache,
 }
 
 /// One delivery, as far as it could be understood.
@@ -91,7 +92,7 @@ pub struct UnreadMessage {
     pub ledger: LedgerId,
     /// What must be answered.
     pub question: Question,
-    /// The message for the quarantine, unless it is only too new for this program.
+    /// The message for the quarantine; `None` where the message is not at fault: it is too new, or leans on names that HQ does not hold.
     pub suspect: Option<Suspect>,
 }
 

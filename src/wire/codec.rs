@@ -5,8 +5,11 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 21 and more | the [envelope](super::envelope), readable whatever the body is |
-//! | any | the body's sections, numbers, texts and bits, as far as to the last that is not empty; each is a varint `2 * length + packed`, then that many bytes: the section itself, or (`packed` = 1) a zstd frame with its content size and without the four bytes of its magic number |
+//! | any | the body's sections, numbers, texts and bits, as far as to the last that is not empty |
 //! | 4 | checksum: the first bytes of the BLAKE3 hash of everything before |
+//!
+//! A section is a varint `2 * length + packed`, then that many bytes: the section itself, or (`packed` = 1) a zstd frame with its content size and without the
+//! four bytes of its magic number.
 //!
 //! The checksum is there because TCP's own lets one damaged segment in 65,536 through, and a sale that arrives with another price would be stored and acked as it
 //! is. The sections are packed apart because their bytes are distributed so differently that one frame for numbers and texts is 7 % longer, and bits
@@ -132,6 +135,9 @@ pub enum EncodeError {
     /// A list of versions or stores is too long.
     #[error("a message can't have a list of {0} elements")]
     List(usize),
+    /// Spans of product numbers do not rise.
+    #[error("a message can't have spans of product numbers that do not rise")]
+    Spans,
     /// The packer failed.
     #[error("a message could not be packed")]
     Packing,
@@ -152,7 +158,7 @@ pub enum Unread {
         reason: Flaw,
     },
     /// The body leans on product names that this HQ does not hold, or holds otherwise.
-    #[error("the message from {branch} leans on product names that head office does not hold", branch = .envelope.branch)]
+    #[error("the message from {branch} can't be taken: {reason}", branch = .envelope.branch, reason = Flaw::Products)]
     UnknownProducts {
         /// The envelope.
         envelope: Envelope,
@@ -205,13 +211,13 @@ pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Flaw> {
 }
 
 /// The names that HQ holds for the branch and ledger of an envelope under these numbers, in their order; `None` if it does not hold them all.
-pub type Names<'a> = dyn FnMut(&Envelope, &[ProductNo]) -> Option<Vec<Arc<str>>> + 'a;
+pub type NamesOf<'a> = dyn FnMut(&Envelope, &[ProductNo]) -> Option<Vec<Arc<str>>> + 'a;
 
 /// Reads a message from a branch. `names` is asked at most once, for the product names that a batch leans on.
 ///
 /// # Errors
 /// Says how far it could be read, and what is wrong.
-pub fn decode_uplink(bytes: &[u8], names: &mut Names<'_>) -> Result<Uplink, Unread> {
+pub fn decode_uplink(bytes: &[u8], names: &mut NamesOf<'_>) -> Result<Uplink, Unread> {
     let (envelope, sealed) = Envelope::read(bytes).map_err(Unread::NotOurs)?;
     if !READS.contains(&envelope.version) {
         return Err(if envelope.version > v1::VERSION {

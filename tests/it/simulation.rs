@@ -6,6 +6,7 @@
 mod checks;
 mod world;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,9 +26,10 @@ const STEPS: usize = 400;
 /// Seeds that run each time whichever the first one is; between them they meet a good part of the faults. One that finds a mistake gets its place here.
 const NAMED: [u64; 6] = [1_001, 1_002, 1_003, 1_004, 1_005, 1_006];
 
-/// How many batches leant on product names that HQ held, and how many on names that it had lost.
+/// How many batches leant on product names that HQ held, how many on names that it had lost, and how many on numbers under which it held the names of another box.
 static LEANT: AtomicU64 = AtomicU64::new(0);
 static LEANT_IN_VAIN: AtomicU64 = AtomicU64::new(0);
+static LEANT_ON_OTHERS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs one seed; returns what befell it.
 fn run(seed: u64) -> Result<BTreeSet<Fault>, String> {
@@ -85,10 +87,12 @@ fn many_seeds() {
     let befell = prove(first..first + seeds);
     if seeds >= SEEDS {
         assert_eq!(befell, BTreeSet::from(Fault::ALL), "some faults never happen");
-        let leant = [&LEANT, &LEANT_IN_VAIN].map(|count| count.load(Ordering::Relaxed));
+        let leant = [&LEANT, &LEANT_IN_VAIN, &LEANT_ON_OTHERS].map(|count| count.load(Ordering::Relaxed));
+        println!("batches that lean on names that HQ holds, that it has lost, and that it holds otherwise: {leant:?}");
+        // The third takes two boxes with copies of one database in session at once: so few seeds have it that a test of its own in `hq` is there for it.
         assert!(
-            leant.iter().all(|count| *count > 0),
-            "batches that lean on names HQ holds, and lost: {leant:?}"
+            leant[..2].iter().all(|count| *count > 0),
+            "one never happens: {leant:?}"
         );
     }
 }
@@ -101,11 +105,18 @@ fn one_seed() {
 }
 
 /// HQ's part: reads what the broker hands out, applies it in one transaction, and seals the answers.
-fn hq_group(db: &mut HqDb, now: UtcMillis, group: &[(BranchCode, Vec<u8>)]) -> Vec<(BranchCode, Vec<u8>)> {
-    let mut names = HqNames::at(db.path().to_owned());
+fn hq_group(
+    db: &mut HqDb,
+    names: &mut HqNames,
+    now: UtcMillis,
+    group: &[(BranchCode, Vec<u8>)],
+) -> Vec<(BranchCode, Vec<u8>)> {
+    let all_held = Cell::new(false);
     let mut held = |envelope: &Envelope, numbers: &[u16]| {
         let found = names.of(&envelope.branch, envelope.ledger, numbers);
-        found.expect("HQ's database can be read")
+        let found = found.expect("HQ's database can be read");
+        all_held.set(found.is_some());
+        found
     };
     let mut read = |(_, bytes): &(BranchCode, Vec<u8>)| {
         let login = Login::Own;
@@ -132,7 +143,12 @@ fn hq_group(db: &mut HqDb, now: UtcMillis, group: &[(BranchCode, Vec<u8>)]) -> V
                 Incoming::Message { login, message }
             }
             Err(Unread::UnknownProducts { envelope }) => {
-                LEANT_IN_VAIN.fetch_add(1, Ordering::Relaxed);
+                let count = if all_held.get() {
+                    &LEANT_ON_OTHERS
+                } else {
+                    &LEANT_IN_VAIN
+                };
+                count.fetch_add(1, Ordering::Relaxed);
                 let question = Question::Batch(BatchId::from_bytes(envelope.id), Outcome::UnknownProducts);
                 unread(envelope.branch, envelope.ledger, question)
             }

@@ -1,12 +1,14 @@
-//! What is read while something else is committed: no more than one part, nothing that may end the program, and never at the cost of what is committed.
+//! What is read while something else is committed: no more than one part, nothing that may end the program or beside such a thing, and never at the cost of what
+//! is committed.
 
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::hq::intake::Decode;
+use crate::hq::Office as HeadOffice;
 use crate::hq::reader::Content;
+use crate::transport::{HqLink, HqTransport};
 
 /// How long anything may take that is meant to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,9 +71,17 @@ fn parts(deliveries: Vec<Delivery>) -> Vec<(Vec<u64>, bool)> {
 }
 
 #[test]
-fn a_part_has_no_more_sales_than_one_transaction_takes() {
-    let full = delivery(&batch(1, 1..=5_000));
-    assert_eq!(parts(vec![full; 8]), [((1..=7).collect(), true), (vec![8], true)]);
+fn a_part_has_no_more_sales_than_one_transaction_takes_and_the_rest_waits_in_order() {
+    let parts = parts(vec![delivery(&batch(1, 1..=5_000)); 24]);
+    let lengths: Vec<_> = parts.iter().map(|(tags, _)| tags.len()).collect();
+    let (last, full) = lengths.split_last().unwrap();
+    assert!(
+        !full.is_empty() && full.iter().all(|length| *length == full[0]),
+        "{lengths:?}"
+    );
+    assert!(*last <= full[0], "{lengths:?}");
+    let in_order: Vec<_> = parts.into_iter().flat_map(|(tags, _)| tags).collect();
+    assert_eq!(in_order, (1..=24).collect::<Vec<_>>());
 }
 
 #[test]
@@ -116,6 +126,49 @@ async fn a_fault_in_reading_costs_one_session_and_holds_back_no_answer_to_what_i
     );
 }
 
+/// A head office that has committed a hello, and has next what may be what ended it before; another message waits behind that.
+async fn before_a_suspicious_part(broker: &Broker, db: HqDb) -> (HeadOffice<Broker>, broker::Link, Hands) {
+    let mut often = delivery(&batch(1, 1..=3));
+    often.redelivered = 4;
+    broker.deliver([delivery(&hello()), often, delivery(&batch(2, 4..=4))]);
+    let mut office = HeadOffice::new(broker.clone(), db, QUICK);
+    let mut link = broker.open().await.unwrap();
+    let mut hands = Hands::default();
+    hands.waiting.extend(link.next_group(3, usize::MAX).await.unwrap());
+    for _ in 0..2 {
+        hands = office.turn(&mut link, hands).await.unwrap();
+    }
+    assert!(hands.owed.is_some() && hands.read.as_ref().is_some_and(Part::is_suspicious));
+    (office, link, hands)
+}
+
+#[tokio::test]
+async fn beside_what_may_end_head_office_nothing_is_read_and_nothing_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hq.db");
+    let broker = Broker::beside(path.clone());
+    let db = HqDb::create(&path, 5, NOW).unwrap();
+    let (mut office, mut link, hands) = before_a_suspicious_part(&broker, db).await;
+    let hands = office.turn(&mut link, hands).await.unwrap();
+    assert!(hands.read.is_none() && hands.waiting.len() == 1);
+    let answered = Step::Replied { answers: 1, sales: 0 };
+    assert_eq!(broker.state().steps, [Step::Opened, answered, Step::Acked(1)]);
+    let hands = office.turn(&mut link, hands).await.unwrap();
+    assert!(hands.read.is_some() && hands.waiting.is_empty());
+}
+
+#[tokio::test]
+async fn what_may_end_head_office_is_begun_when_what_was_before_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hq.db");
+    let broker = Broker::beside(path.clone());
+    let db = HqDb::create(&path, 5, NOW).unwrap();
+    let (mut office, mut link, hands) = before_a_suspicious_part(&broker, db).await;
+    broker.state().failing_replies = 1;
+    assert!(office.turn(&mut link, hands).await.is_err());
+    assert_eq!(HqDb::open(&path).unwrap().overview().unwrap().branches[0].sales, 0);
+}
+
 #[tokio::test]
 async fn a_message_that_ends_head_office_when_it_is_read_is_found_out() {
     // By its length: nothing else here has so many sales.
@@ -144,4 +197,26 @@ async fn a_message_that_ends_head_office_when_it_is_read_is_found_out() {
         reasons(&mut db),
         ["head office ended 5 times while it handled the message, and has not read it again"]
     );
+}
+
+#[tokio::test]
+async fn a_message_whose_answer_ends_head_office_is_found_out() {
+    // By its length: nothing else here has so many sales.
+    let encode: Encode = |answer| {
+        let is_of_seven = matches!(answer, Downlink::Receipt(Receipt { outcome: Outcome::Taken(taken), .. })
+            if taken.stored.iter().map(|run| run.count).sum::<u32>() == 7);
+        assert!(!is_of_seven, "a mistake on purpose");
+        encode_downlink(answer)
+    };
+    let office = Office::start(Options { encode, ..QUICK });
+    office.broker.deliver([
+        delivery(&batch(1, 1..=3)),
+        delivery(&batch(2, 4..=10)),
+        delivery(&batch(3, 11..=12)),
+    ]);
+    office.broker.until_acked(3).await;
+    assert_eq!(office.broker.state().drops(), 9);
+    let outcomes = office.receipts().into_iter().map(|receipt| receipt.outcome);
+    let unreadable: Vec<_> = outcomes.map(|outcome| outcome == Outcome::Unreadable).collect();
+    assert_eq!(unreadable, [false, true, false]);
 }

@@ -1,7 +1,6 @@
 //! What becomes of messages that can't be read, that end the program, or whose sender is not who they say; and of what is let in later.
 
 use super::*;
-use crate::protocol::dictionary::Product;
 
 #[tokio::test]
 async fn nobody_speaks_for_another_branch() {
@@ -27,38 +26,6 @@ async fn nobody_speaks_for_another_branch() {
             "the routing key names another branch than the message",
         ]
     );
-}
-
-#[tokio::test]
-async fn a_batch_that_leans_on_names_is_taken_once_they_are_held_and_else_only_answered() {
-    let leaning = |id, told| {
-        let Uplink::Batch(mut batch) = batch(id, 1..=3) else {
-            unreachable!("a batch is a batch");
-        };
-        batch.products = vec![Product {
-            no: 4,
-            name: "PENS".into(),
-            told,
-        }];
-        delivery(&Uplink::Batch(batch))
-    };
-    let office = Office::start(QUICK);
-    office.broker.deliver([leaning(1, false)]);
-    office.broker.until_acked(1).await;
-    office.broker.deliver([leaning(2, true)]);
-    office.broker.until_acked(2).await;
-    office.broker.deliver([leaning(3, false)]);
-    office.broker.until_acked(3).await;
-    let outcomes: Vec<_> = office.receipts().into_iter().map(|receipt| receipt.outcome).collect();
-    assert_eq!(outcomes[0], Outcome::UnknownProducts);
-    for taken in &outcomes[1..] {
-        assert!(
-            matches!(taken, Outcome::Taken(taken) if taken.stored.len() == 1),
-            "{taken:?}"
-        );
-    }
-    let (mut db, _folder) = office.stopped().await;
-    assert!(reasons(&mut db).is_empty(), "it is no fault of the message");
 }
 
 #[tokio::test]

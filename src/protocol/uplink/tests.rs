@@ -150,16 +150,6 @@ impl Bench {
         self.feed(Event::SalesWaiting);
     }
 
-    fn stamp(store: StoreId) -> HqStamp {
-        HqStamp {
-            store,
-            replaces: Vec::new(),
-            clock: UtcMillis(0),
-            trial: false,
-            reads: vec![1],
-        }
-    }
-
     fn answer(&mut self, nonce: Nonce) {
         self.answer_from(nonce, HQ);
     }
@@ -167,7 +157,7 @@ impl Bench {
     fn answer_from(&mut self, nonce: Nonce, store: StoreId) {
         let ledger = LedgerId::from_random(1);
         self.feed(Event::Heard(Downlink::Answer(Answer {
-            hq: Self::stamp(store),
+            hq: HqStamp::of(store, vec![1]),
             ledger,
             nonce,
             mark: Mark::default(),
@@ -179,7 +169,7 @@ impl Bench {
 
     fn receipt(&mut self, batch: BatchId, store: StoreId) {
         self.feed(Event::Heard(Downlink::Receipt(Receipt {
-            hq: Self::stamp(store),
+            hq: HqStamp::of(store, vec![1]),
             batch,
             mark: Mark::default(),
             newly_applied: 0,
@@ -194,7 +184,7 @@ fn an_hq_that_has_lost_product_names_is_asked_at_once_what_else_it_lost() {
     bench.answer(bench.hellos[0]);
     bench.sell();
     bench.feed(Event::Heard(Downlink::Receipt(Receipt {
-        hq: Bench::stamp(HQ),
+        hq: HqStamp::of(HQ, vec![1]),
         batch: bench.published[0],
         mark: Mark::default(),
         newly_applied: 0,

@@ -60,7 +60,7 @@ fn put<'a, const N: usize>(
     Ok(rest)
 }
 
-/// Whether a sale is as it was entered: then two columns need no values of its own.
+/// Whether a sale is as it was entered: then two columns need no values of their own.
 fn is_first(sale: &Sale) -> bool {
     sale.revision == Revision::FIRST && !sale.is_void()
 }

@@ -12,7 +12,8 @@ use super::books::Books;
 use super::bulk::{self, Key};
 use super::schema::hq;
 use super::{
-    HqDb, Incoming, Question, UnreadMessage, blames_rows, conflicts, names, quarantine, replayed, sales, transaction,
+    HqDb, Incoming, NameCache, Question, UnreadMessage, blames_rows, conflicts, quarantine, replayed, sales,
+    transaction,
 };
 use crate::domain::ids::{Revision, Run, SaleId, StoreId};
 use crate::domain::sale::{Sale, clean, is_clean};
@@ -99,7 +100,7 @@ impl HqDb {
 
 fn commit_alone(
     conn: &mut SqliteConnection,
-    names: &mut names::Cache,
+    names: &mut NameCache,
     moment: &Moment<'_>,
     one: &Incoming,
 ) -> Result<Option<Downlink>, StoreError> {
@@ -113,7 +114,7 @@ fn commit_alone(
 
 fn commit(
     conn: &mut SqliteConnection,
-    names: &mut names::Cache,
+    names: &mut NameCache,
     moment: &Moment<'_>,
     group: &[Incoming],
     care: Care,

@@ -42,6 +42,16 @@ pub(crate) fn mend_disk(database: &Path) {
     execute(database, "DROP TRIGGER broken");
 }
 
+/// Makes the product names unreadable, as a damaged page does.
+pub(crate) fn hide_names(database: &Path) {
+    execute(database, "ALTER TABLE product_names RENAME TO hidden_names");
+}
+
+/// Undoes [`hide_names`].
+pub(crate) fn show_names(database: &Path) {
+    execute(database, "ALTER TABLE hidden_names RENAME TO product_names");
+}
+
 fn execute(database: &Path, sql: &str) {
     let mut conn = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
     conn.batch_execute(sql).unwrap();

@@ -1,9 +1,12 @@
-//! The names of products that branches have told, by number: what their batches lean on from then on. What that is good for is [`crate::protocol::dictionary`]'s to say.
+//! The names of products that branches have told, by number: what their batches lean on from then on. What that is good for is
+//! [`crate::protocol::dictionary`]'s to say.
 //!
-//! Names that came in one batch are one row of the table, written with the batch's sales. No row is ever changed, so the first name that came under a number stays; a branch
-//! that means another one is found out by its fingerprint.
+//! Names that came in one batch are one row of the table, written with the batch's sales. No row is ever changed, so the first name that came under a number
+//! stays. A branch that means another one is found out by its fingerprint.
 
-use std::collections::{BTreeMap, HashMap};
+mod cache;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,21 +14,40 @@ use std::sync::Arc;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::{Incoming, open};
+use super::{HqDb, Incoming, open};
 use crate::domain::ids::{BranchCode, LedgerId};
 use crate::protocol::dictionary::{Holding, ProductNo, Span, is_kept};
 use crate::protocol::message::{Downlink, Outcome, Uplink};
 use crate::store::statement::sql;
 use crate::store::{OpenError, StoreError};
+use cache::LedgerKey;
+pub(super) use cache::NameCache;
 
-/// So many names are kept in memory, about four megabytes. One ledger may have more: it is what the batch in hand needs.
-const MAX_CACHED: usize = 50_000;
+impl HqDb {
+    /// The names that are held for a ledger under these numbers, in their order; `None` if not all of them are.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn product_names(
+        &mut self,
+        branch: &BranchCode,
+        ledger: LedgerId,
+        numbers: &[ProductNo],
+    ) -> Result<Option<Vec<Arc<str>>>, StoreError> {
+        let key = (branch.clone(), ledger);
+        if let Some(names) = self.names.all(&key, numbers) {
+            return Ok(Some(names));
+        }
+        self.names.catch_up(&mut self.conn, &key)?;
+        Ok(self.names.all(&key, numbers))
+    }
+}
 
-/// The names that head office holds, for whoever reads messages. Reads with a connection of its own, so that reading waits for no commit; it is open only while names are read that
-/// are not known yet, for as long as it is open whoever closes the database leaves its log beside it.
+/// The names that head office holds, for whoever reads messages while others are committed: they are read with a connection of its own, so that reading waits
+/// for no commit. It is open only while names are read that are not known yet, because whoever closes the database while it is open leaves the log beside it.
 pub struct HqNames {
     path: PathBuf,
-    cache: Cache,
+    cache: NameCache,
 }
 
 impl HqNames {
@@ -34,7 +56,7 @@ impl HqNames {
     pub fn at(path: PathBuf) -> Self {
         Self {
             path,
-            cache: Cache::default(),
+            cache: NameCache::default(),
         }
     }
 
@@ -48,12 +70,12 @@ impl HqNames {
         ledger: LedgerId,
         numbers: &[ProductNo],
     ) -> Result<Option<Vec<Arc<str>>>, OpenError> {
-        if let Some(names) = self.cache.ledger(branch, ledger).all(numbers) {
+        let key = (branch.clone(), ledger);
+        if let Some(names) = self.cache.all(&key, numbers) {
             return Ok(Some(names));
         }
-        let mut conn = open::to_read(&self.path)?;
-        let names = self.cache.caught_up(&mut conn, branch, ledger)?;
-        Ok(names.all(numbers))
+        self.cache.catch_up(&mut open::to_read(&self.path)?, &key)?;
+        Ok(self.cache.all(&key, numbers))
     }
 }
 
@@ -61,25 +83,12 @@ impl std::fmt::Debug for HqNames {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HqNames")
             .field("path", &self.path)
-            .finish_non_exhaustive()
+            .field("bytes", &self.cache.bytes())
+            .finish()
     }
 }
 
-/// What was read of the names.
-#[derive(Debug, Default)]
-pub(super) struct Cache {
-    ledgers: HashMap<(BranchCode, LedgerId), Names>,
-}
-
-/// The names of one ledger's products.
-#[derive(Debug, Default)]
-struct Names {
-    /// The last row of the table that was read.
-    read_to: i64,
-    names: BTreeMap<ProductNo, Arc<str>>,
-}
-
-impl Cache {
+impl NameCache {
     /// Does what a message asks of the names, once it is taken: keeps those that it tells, or says which are held.
     pub(super) fn attend(
         &mut self,
@@ -92,94 +101,69 @@ impl Cache {
         };
         match (message, answer) {
             (Uplink::Hello(hello), Some(Downlink::Answer(answer))) => {
-                let names = self.caught_up(conn, &hello.branch, hello.ledger)?;
-                answer.holding = Holding::of(names.names.iter().map(|(no, name)| (*no, name.as_ref())));
+                let key = (hello.branch.clone(), hello.ledger);
+                self.catch_up(conn, &key)?;
+                answer.holding = Holding::of(self.numbered(&key));
             }
             (Uplink::Batch(batch), Some(Downlink::Receipt(receipt)))
                 if matches!(receipt.outcome, Outcome::Taken(_)) =>
             {
                 let told = batch.products.iter().filter(|product| product.told);
-                let told: BTreeMap<_, _> = told.map(|product| (product.no, &*product.name)).collect();
-                self.keep(conn, &batch.branch, batch.ledger, told)?;
+                let told = told.map(|product| (product.no, &*product.name));
+                let told: BTreeMap<_, _> = told.filter(|(_, name)| is_kept(name)).collect();
+                if !told.is_empty() {
+                    self.keep(conn, &(batch.branch.clone(), batch.ledger), told)?;
+                }
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Forgets what was read, because the transaction in which it was written may have been undone.
-    pub(super) fn clear(&mut self) {
-        self.ledgers.clear();
-    }
-
     fn keep(
         &mut self,
         conn: &mut SqliteConnection,
-        branch: &BranchCode,
-        ledger: LedgerId,
+        key: &LedgerKey,
         mut told: BTreeMap<ProductNo, &str>,
     ) -> Result<(), StoreError> {
-        told.retain(|_, name| is_kept(name));
-        if told.is_empty() {
-            return Ok(());
-        }
-        let known = self.caught_up(conn, branch, ledger)?;
-        told.retain(|no, _| !known.names.contains_key(no));
+        self.catch_up(conn, key)?;
+        told.retain(|no, _| !self.has(key, *no));
         if told.is_empty() {
             return Ok(());
         }
         let names: Vec<&str> = told.values().copied().collect();
-        known.read_to = sql::<BigInt>(
+        let row = sql::<BigInt>(
             "INSERT INTO product_names (branch, ledger, numbers, names) VALUES (?, ?, ?, ?) RETURNING no",
         )
-        .text(branch.as_str())
-        .blob(ledger.as_bytes())
+        .text(key.0.as_str())
+        .blob(key.1.as_bytes())
         .text(&written(&Span::group(told.keys().copied())))
         .text(&names.join("\n"))
         .get_result(conn)?;
-        known.names.extend(told.into_iter().map(|(no, name)| (no, name.into())));
+        self.add(key, row, &told.into_iter().collect::<Vec<_>>());
         Ok(())
     }
 
-    fn ledger(&mut self, branch: &BranchCode, ledger: LedgerId) -> &mut Names {
-        let key = (branch.clone(), ledger);
-        let cached: usize = self.ledgers.values().map(|names| names.names.len()).sum();
-        if cached > MAX_CACHED && !self.ledgers.contains_key(&key) {
-            self.ledgers.clear();
-        }
-        self.ledgers.entry(key).or_default()
-    }
-
-    /// The names of a ledger, with those that were written since they were last read.
-    fn caught_up(
-        &mut self,
-        conn: &mut SqliteConnection,
-        branch: &BranchCode,
-        ledger: LedgerId,
-    ) -> Result<&mut Names, StoreError> {
-        let names = self.ledger(branch, ledger);
+    /// Reads the names of a ledger that were written since they were last read. A ledger without any takes no room.
+    fn catch_up(&mut self, conn: &mut SqliteConnection, key: &LedgerKey) -> Result<(), StoreError> {
+        let (branch, ledger) = key;
         let rows: Vec<(i64, String, String)> = sql::<(BigInt, Text, Text)>(
             "SELECT no, numbers, names FROM product_names WHERE branch = ? AND ledger = ? AND no > ? ORDER BY no",
         )
         .text(branch.as_str())
         .blob(ledger.as_bytes())
-        .int(names.read_to)
+        .int(self.read_to(key))
         .load(conn)?;
-        for (no, numbers, told) in rows {
-            let spans = read(&numbers).ok_or_else(|| StoreError::nonsense(format!("the numbers `{numbers}`")))?;
+        for (row, numbers, names) in rows {
+            let spans = read(&numbers).unwrap_or_else(|| {
+                // Its names are not held then, and the branch tells them again.
+                tracing::error!(%branch, %ledger, row, numbers, "a row of product names has no numbers that can be read, and is passed over");
+                Vec::new()
+            });
             let numbers = spans.iter().flat_map(|span| span.first..=span.last);
-            for (no, name) in numbers.zip(told.split('\n')) {
-                names.names.entry(no).or_insert_with(|| name.into());
-            }
-            names.read_to = no;
+            self.add(key, row, &numbers.zip(names.split('\n')).collect::<Vec<_>>());
         }
-        Ok(names)
-    }
-}
-
-impl Names {
-    fn all(&self, numbers: &[ProductNo]) -> Option<Vec<Arc<str>>> {
-        numbers.iter().map(|no| self.names.get(no).cloned()).collect()
+        Ok(())
     }
 }
 
@@ -201,10 +185,8 @@ fn written(spans: &[Span]) -> String {
 fn read(text: &str) -> Option<Vec<Span>> {
     let span = |text: &str| {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
-        Some(Span {
-            first: first.parse().ok()?,
-            last: last.parse().ok()?,
-        })
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        (1 <= first && first <= last).then_some(Span { first, last })
     };
     text.split(' ').map(span).collect()
 }

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use super::schema::{hq, replaced_stores};
-use super::{HqDb, names, transaction};
+use super::{HqDb, NameCache, transaction};
 use crate::domain::ids::StoreId;
 use crate::domain::time::UtcMillis;
 use crate::store::sqlite::{self, Access};
@@ -99,7 +99,7 @@ impl HqDb {
             replaces: replaced(&mut conn)?,
             conn,
             path: path.into(),
-            names: names::Cache::default(),
+            names: NameCache::default(),
         })
     }
 }

@@ -131,8 +131,8 @@ fn unpack(frame: &[u8], room: usize) -> Result<Vec<u8>, Flaw> {
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let hash = blake3::hash(bytes);
-    std::array::from_fn(|at| hash.as_bytes()[at])
+    let [a, b, c, d, ..] = *blake3::hash(bytes).as_bytes();
+    [a, b, c, d]
 }
 
 #[cfg(test)]

@@ -1,22 +1,25 @@
 //! Version 1 of the bodies.
 //!
-//! Both sections are in [postcard's format](https://postcard.jamesmunns.com/wire-format): unsigned integers (`u`) as LEB128 varints, signed ones (`i`) zig-zagged
-//! first, a byte and a flag as one byte, a list as `u` elements and the elements, a text as `u` bytes and UTF-8, an enum as `u` and its fields; ids are
-//! their 16 bytes. Fields stand in this order, with nothing between them. Times are milliseconds since 1970, UTC.
+//! Numbers and texts are in [postcard's format](https://postcard.jamesmunns.com/wire-format): unsigned integers (`u`) as LEB128 varints, signed ones (`i`)
+//! zig-zagged first, a byte and a flag as one byte, a list as `u` elements and the elements, a text as `u` bytes and UTF-8, an enum as `u` and its fields; ids
+//! are their 16 bytes. Fields stand in this order, with nothing between them. Times are milliseconds since 1970, UTC. Bits are what [columns](mod@column) put there.
 //!
 //! | hello: numbers | | answer: numbers | | receipt: numbers | |
 //! | --- | --- | --- | --- | --- | --- |
 //! | first id | `i` | stamp | below | stamp | below |
 //! | highest id | `i` | mark | below | mark | below |
 //! | sales | `u` | marks it was asked about | list | newly applied revisions | `u` |
-//! | amount, ten-thousandths | `i`, 128 bits | remembers them all | flag | outcome: 0 = taken, 1 = unreadable, 2 = too new, 3 = unknown products | `u` |
-//! | clock | `i` | | | taken only: stored, [runs] | lists |
-//! | versions it writes | list of bytes | spans of product names that it holds: numbers between this and the one before, numbers in it less 1 (`u`, `u`) | list | refused: list of id less the id before (`i`), revision (`u`), refusal | list |
-//! | marks it asks about | list | their fingerprint | 8 bytes | held: 0 = none; 1, the ledger (16 bytes) and [rows] | |
+//! | amount, ten-thousandths | `i`, 128 bits | remembers them all | flag | outcome | below |
+//! | clock | `i` | product names that it holds | list of spans | taken only: stored, [runs] | lists |
+//! | versions it writes | list of bytes | their fingerprint | 8 bytes | refused | list |
+//! | marks it asks about | list | | | held | below |
 //!
-//! A mark is: applied count (`u`), chain (16 bytes). A stamp is: store (16 bytes), list of the stores it replaces, clock (`i`), trial (flag), list of the versions it reads. A refusal is 0 and the days ahead (`u`); 1
-//! and the problem of the content: 0 = no product, 1 = product too long, 2 = unclean text, 3 = no region, 4 = region too long, 5 = no quantity, 6 = amount too large; 2 =
-//! unreadable; 3 = storage.
+//! A mark is: applied count (`u`), chain (16 bytes). A stamp is: store (16 bytes), list of the stores it replaces, clock (`i`), trial (flag), list of the
+//! versions it reads. A span of product numbers is: numbers between it and the one before (`u`), numbers in it less 1 (`u`).
+//!
+//! An outcome is: 0 = taken, 1 = unreadable, 2 = too new, 3 = unknown products (`u`). A refused row is: its id less the id before (`i`), revision (`u`), and
+//! 0 and the days ahead (`u`); 1 and the problem of the content: 0 = no product, 1 = product too long, 2 = unclean text, 3 = no region, 4 = region too long,
+//! 5 = no quantity, 6 = amount too large; 2 = unreadable; 3 = storage. Held is: 0 = none; 1, the ledger (16 bytes) and [rows].
 //!
 //! A batch's numbers are [rows]. Texts and bits are empty unless there are rows.
 
@@ -31,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capped::Capped;
 use super::seal::Sections;
-use super::{EncodeError, Flaw, MAX_REPLACED, MAX_ROWS, MAX_VERSIONS, Names};
+use super::{EncodeError, Flaw, MAX_REPLACED, MAX_ROWS, MAX_VERSIONS, NamesOf};
 use crate::domain::ids::{BatchId, LedgerId, Nonce, Revision, Run, SaleId, StoreId};
 use crate::domain::money::MoneySum;
 use crate::domain::sale::{ContentProblem, Sale};
@@ -164,7 +167,7 @@ pub(super) fn write_batch(batch: &Batch) -> Result<Sections<'static>, EncodeErro
 }
 
 /// Reads the body of a batch.
-pub(super) fn read_batch(envelope: &Envelope, sections: &Sections<'_>, names: &mut Names<'_>) -> Result<Batch, Flaw> {
+pub(super) fn read_batch(envelope: &Envelope, sections: &Sections<'_>, names: &mut NamesOf<'_>) -> Result<Batch, Flaw> {
     let numbers: RowNumbers = read(&sections.numbers)?;
     let texts: RowTexts<'_> = read(&sections.texts)?;
     let (sales, products) = numbers.unpack(&texts, &sections.bits, envelope.ledger, &mut |numbers| {
@@ -296,13 +299,13 @@ fn unpack_marks(marks: Marks) -> Vec<Mark> {
 }
 
 fn pack_spans(spans: &[Span]) -> Result<Capped<(u16, u16), MAX_SPANS>, EncodeError> {
-    let mut after = 0;
+    let mut after = Some(0_u16);
     let packed = spans.iter().map(|span| {
-        let gap = span.first.wrapping_sub(after);
-        after = span.last.wrapping_add(1);
-        (gap, span.last.wrapping_sub(span.first))
+        let gap = after.and_then(|after| span.first.checked_sub(after));
+        after = span.last.checked_add(1);
+        gap.zip(span.last.checked_sub(span.first)).ok_or(EncodeError::Spans)
     });
-    capped(&packed.collect::<Vec<_>>())
+    capped(&packed.collect::<Result<Vec<_>, _>>()?)
 }
 
 fn unpack_spans(spans: Capped<(u16, u16), MAX_SPANS>) -> Result<Vec<Span>, Flaw> {

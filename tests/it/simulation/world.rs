@@ -16,7 +16,7 @@ use branchline::protocol::Now;
 use branchline::protocol::backoff::Backoff;
 use branchline::protocol::uplink::{Event, Limits};
 use branchline::store::branch::BranchDb;
-use branchline::store::hq::HqDb;
+use branchline::store::hq::{HqDb, HqNames};
 use branchline::sync::line::{event_of, seal};
 use branchline::sync::worker::{Order, Worker};
 use branchline::transport::LinkEvent;
@@ -98,6 +98,8 @@ pub(crate) struct Broker {
 pub(crate) struct Hq {
     pub(crate) path: PathBuf,
     pub(crate) db: Option<HqDb>,
+    /// The product names that it has read since it was started.
+    names: Option<HqNames>,
     /// Somebody who reads along with SQL.
     pub(crate) reader: Option<SqliteConnection>,
     /// What it holds, until something may have changed it.
@@ -160,6 +162,7 @@ impl World {
         let hq = Hq {
             path,
             db: Some(db),
+            names: None,
             reader: None,
             rows: None,
             held: None,
@@ -322,7 +325,8 @@ impl World {
         let now = self.wall();
         self.hq.rows = None;
         let db = self.hq.db.as_mut().expect("HQ's database is open between steps");
-        let replies = super::hq_group(db, now, &group);
+        let names = self.hq.names.get_or_insert_with(|| HqNames::at(db.path().to_owned()));
+        let replies = super::hq_group(db, names, now, &group);
         if dies {
             self.reopen_hq();
             return;
@@ -475,6 +479,7 @@ impl Office {
 impl Hq {
     fn close(&mut self) {
         self.db = None;
+        self.names = None;
         self.reader = None;
         self.rows = None;
     }

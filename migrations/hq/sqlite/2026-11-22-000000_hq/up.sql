@@ -116,7 +116,7 @@ CREATE TABLE sale_conflicts (
 CREATE INDEX sale_conflicts_open ON sale_conflicts (branch, external_id) WHERE settled_at IS NULL;
 
 -- The names of products as their branch has told them, each batch's new ones in one row. `numbers` are those of the branch's database, as spans: `1-600 602`; `names`
--- has a line for each. No name is told twice: this is what a batch means that brings numbers instead of names.
+-- has a line for each. No number is kept twice, the first name under it stays: this is what a batch means that brings numbers instead of names.
 CREATE TABLE product_names (
     no INTEGER NOT NULL PRIMARY KEY,
     branch TEXT NOT NULL,

@@ -94,7 +94,6 @@ fn what_no_sound_sale_has_is_not_kept() {
 #[test]
 fn names_of_a_group_that_failed_are_not_believed_to_be_held() {
     let mut hq = hq();
-    hq.number("SELECT 0");
     diesel::sql_query("CREATE TRIGGER full BEFORE UPDATE ON hq BEGIN SELECT RAISE(ABORT, 'out of memory'); END")
         .execute(&mut hq.db.conn)
         .unwrap();
@@ -106,4 +105,50 @@ fn names_of_a_group_that_failed_are_not_believed_to_be_held() {
     diesel::sql_query("DROP TRIGGER full").execute(&mut hq.db.conn).unwrap();
     hq.commit(&[telling(1, &[(4, "PENS")])]);
     assert_eq!(found(&mut hq.names(), &[4]), Some(vec!["PENS".into()]));
+}
+
+#[test]
+fn whoever_takes_messages_reads_the_names_as_well() {
+    let mut hq = hq();
+    let held = |hq: &mut Hq, numbers: &[u16]| hq.db.product_names(&branch(), LEDGER, numbers).unwrap();
+    assert_eq!(held(&mut hq, &[4]), None);
+    hq.commit(&[telling(1, &[(4, "PENS")])]);
+    assert_eq!(held(&mut hq, &[4]), Some(vec!["PENS".into()]));
+    let mut hq = hq.reopened();
+    assert_eq!(held(&mut hq, &[4]), Some(vec!["PENS".into()]));
+    assert_eq!(held(&mut hq, &[4, 5]), None);
+}
+
+#[test]
+fn a_row_whose_numbers_cannot_be_read_holds_nothing_until_its_names_are_told_again() {
+    for numbers in ["", "x", "4-", "4,5", "0", "5-4", "4 70000"] {
+        let mut hq = hq();
+        hq.commit(&[telling(1, &[(4, "PENS"), (5, "MUGS")]), telling(2, &[(9, "CUPS")])]);
+        diesel::sql_query(format!("UPDATE product_names SET numbers = '{numbers}' WHERE no = 1"))
+            .execute(&mut hq.db.conn)
+            .unwrap();
+        let mut hq = hq.reopened();
+        assert_eq!(hq.holding(), Holding::of([(9, "CUPS")].into_iter()), "`{numbers}`");
+        assert_eq!(found(&mut hq.names(), &[4]), None);
+        hq.commit(&[telling(3, &[(4, "PENS"), (5, "MUGS")])]);
+        let all = [(4, "PENS"), (5, "MUGS"), (9, "CUPS")];
+        assert_eq!(hq.holding(), Holding::of(all.into_iter()));
+        assert_eq!(hq.reopened().holding(), Holding::of(all.into_iter()));
+    }
+}
+
+#[test]
+fn ledgers_without_names_take_no_memory() {
+    let mut hq = hq();
+    let mut names = hq.names();
+    for ledger in 100..200 {
+        let ledger = LedgerId::from_random(ledger);
+        assert_eq!(hq.db.product_names(&branch(), ledger, &[4]).unwrap(), None);
+        assert_eq!(names.of(&branch(), ledger, &[4]).unwrap(), None);
+    }
+    hq.holding();
+    assert_eq!(hq.db.names.bytes(), 0);
+    assert!(format!("{names:?}").ends_with("bytes: 0 }"), "{names:?}");
+    hq.commit(&[telling(1, &[(4, "PENS")])]);
+    assert!(hq.db.names.bytes() > 0);
 }

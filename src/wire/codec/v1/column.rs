@@ -10,8 +10,9 @@
 //! | 2, runs | unit (`u`), list of numbers (`i`), list of how often each stands there in a row (`u`) |
 //! | 3, sparse | unit (`u`), list of how many zeros are before each number that is not zero (`u`), list of those numbers (`i`) |
 //! | 4, coded | unit (`u`), list of the distinct numbers (`i`), list of which of them each row has (a byte) |
-//! | 5, bits | unit (`u`), least number (`i`), width (a byte, at most 56); in the section of bits, from a whole byte on: each row's number less the least in `width` bits, the lowest bit first |
+//! | 5, bits | unit (`u`), least number (`i`), width (a byte, at most 56) |
 //!
+//! The numbers of a column in bits are in the section of bits, from a whole byte on: each row's number less the least in `width` bits, the lowest bit first.
 //! Numbers are divided by the unit. Bits are for numbers that nobody can foresee, and for columns of so few rows that nothing in them comes again: packing finds nothing in
 //! either, and they would keep it from finding what is in the others.
 

@@ -22,13 +22,14 @@
 //! | numbered | 0 = no product of these rows has a number; 1, and the following |
 //! | held | column, one number for each product: 0 = its name is in the texts, 1 = HQ holds it |
 //! | numbers | column, one number for each product that HQ holds: the one under which it does |
-//! | told | column, one number for each other product: 0 = it has no number; else its number less that of the one before that has one. HQ holds the name under it from now on |
+//! | told | column, one number for each other product: 0 = it has no number; else its number less that of the one before that has one |
 //! | fingerprint | 0 = no name is held; 1, and the first four bytes of the [fingerprint](crate::protocol::dictionary::fingerprint) of those that are |
 //!
-//! Columns that are written in bits have theirs in the section of bits, in this order.
+//! Columns that are written in bits have theirs in the section of bits, in this order. Where products have numbers, no two have the same name or the same number. HQ
+//! holds the name of one that is told under its number from then on.
 //!
-//! In the texts: products whose names are not held, regions, each 0 and one text, in which every product ends in a line feed; or, where one has a line feed in it, 1, the list of
-//! their lengths in bytes (`u`), and one text.
+//! In the texts: products whose names are not held, regions, each 0 and one text, in which every product ends in a line feed; or, where one has a line feed in it,
+//! 1, the list of their lengths in bytes (`u`), and one text.
 
 use std::sync::Arc;
 
@@ -38,10 +39,10 @@ use serde::{Deserialize, Serialize};
 use super::super::capped::Capped;
 use super::super::{EncodeError, Flaw, MAX_PRODUCT_BYTES, MAX_REGION_BYTES, MAX_ROWS};
 use super::column::{Column, Plan, gaps, marked};
-use super::products::{HeldNames, Numbered, Products};
+use super::products::{NamesUnder, Numbered, Products};
 use super::runs::Runs;
 use super::tax::TaxGuess;
-use super::texts::{Dictionary, Texts};
+use super::texts::{Distinct, Texts};
 use crate::domain::ids::{LedgerId, Run};
 use crate::domain::money::Money;
 use crate::domain::sale::{Sale, SaleContent};
@@ -97,7 +98,7 @@ pub(super) struct Packed {
 
 /// Turns rows of one ledger, at most [`MAX_ROWS`], into columns.
 pub(super) fn pack(sales: &[Sale], products: &[Product]) -> Result<Packed, EncodeError> {
-    let mut regions = Dictionary::default();
+    let mut regions = Distinct::default();
     let region: Vec<_> = sales
         .iter()
         .map(|sale| place(regions.number(&sale.content.region)))
@@ -144,7 +145,7 @@ impl RowNumbers {
         texts: &RowTexts<'_>,
         mut bits: &[u8],
         ledger: LedgerId,
-        names: &mut HeldNames<'_>,
+        names: &mut NamesUnder<'_>,
     ) -> Result<(Vec<Sale>, Vec<Product>), Flaw> {
         let bits = &mut bits;
         let runs = self.runs.unpack()?;
@@ -157,7 +158,7 @@ impl RowNumbers {
         let firsts = product.iter().filter(|place| **place == 0).count();
         let region = self.region.unpack(rows, bits)?;
         let qty = self.qty.unpack(rows, bits)?;
-        let goods = unpack_goods(product, self.first_costs, self.costs, bits)?;
+        let goods = unpack_goods(product, firsts, self.first_costs, self.costs, bits)?;
         let tax = self.tax.unpack(rows, bits)?;
         let created = unpack_created(self.created.unpack(rows, bits)?, self.created_as, &dates);
         let updated = self.updated.unpack(rows, bits)?;
@@ -168,9 +169,9 @@ impl RowNumbers {
         if !bits.is_empty() {
             return Err(Flaw::Trailing);
         }
-        let held = products.held(names)?;
+        let leant_on = products.look_up(names)?;
         let contents = Contents {
-            products: products.names(held)?,
+            products: products.names(leant_on)?,
             goods,
             regions: texts
                 .regions
@@ -202,7 +203,7 @@ impl RowNumbers {
             let sale = &mut sales[*at];
             sale.deleted_at = Some(UtcMillis(sale.updated_at.0.wrapping_add(after)));
         }
-        let products = products.list(&contents.products);
+        let products = products.list(&contents.products)?;
         Ok((sales, products))
     }
 }
@@ -238,7 +239,7 @@ impl Contents {
 
 /// What the rows have of products and costs.
 struct Goods<'a> {
-    products: Dictionary<'a>,
+    products: Distinct<'a>,
     product: Vec<i64>,
     first_costs: Vec<i64>,
     costs: Vec<i64>,
@@ -247,7 +248,7 @@ struct Goods<'a> {
 impl<'a> Goods<'a> {
     fn of(sales: &'a [Sale]) -> Self {
         let mut goods = Self {
-            products: Dictionary::default(),
+            products: Distinct::default(),
             product: Vec::with_capacity(sales.len()),
             first_costs: Vec::new(),
             costs: Vec::with_capacity(sales.len()),
@@ -269,14 +270,14 @@ impl<'a> Goods<'a> {
     }
 }
 
-/// For each row the place of its product in the list, and its cost.
+/// For each row the place of its product in the list, and its cost; so many rows are the first of their product.
 fn unpack_goods(
     product: Vec<i64>,
+    firsts: usize,
     first_costs: Column,
     costs: Column,
     bits: &mut &[u8],
 ) -> Result<Vec<(i64, Money)>, Flaw> {
-    let firsts = product.iter().filter(|place| **place == 0).count();
     let mut first_costs = first_costs.unpack(firsts, bits)?.into_iter();
     let mut later_costs = costs.unpack(product.len() - firsts, bits)?.into_iter();
     let mut seen: Vec<Money> = Vec::with_capacity(firsts);

@@ -85,13 +85,13 @@ fn cut<'a>(lengths: &[u16], all: &'a str) -> Result<Vec<&'a str>, Flaw> {
 
 /// Numbers distinct texts as they first appear, from zero.
 #[derive(Debug, Default)]
-pub(super) struct Dictionary<'a> {
+pub(super) struct Distinct<'a> {
     numbers: HashMap<&'a str, usize>,
     /// The texts in the order of their numbers.
     pub(super) texts: Vec<&'a str>,
 }
 
-impl<'a> Dictionary<'a> {
+impl<'a> Distinct<'a> {
     /// The number of a text; the next free one if it is new.
     pub(super) fn number(&mut self, text: &'a str) -> usize {
         *self.numbers.entry(text).or_insert_with(|| {
