@@ -124,7 +124,7 @@ impl Lexicon {
         let underway: HashSet<ProductNo> = others.flat_map(|(_, told)| told).copied().collect();
         batch
             .products
-            .retain(|product| is_kept(&product.name) && (is_held(product) || !underway.contains(&product.no)));
+            .retain(|product| is_held(product) || (!underway.contains(&product.no) && is_kept(&product.name)));
         for product in &mut batch.products {
             product.told = !is_held(product);
         }

@@ -110,7 +110,7 @@ impl NameCache {
             {
                 let told = batch.products.iter().filter(|product| product.told);
                 let told = told.map(|product| (product.no, &*product.name));
-                let told: BTreeMap<_, _> = told.filter(|(_, name)| is_kept(name)).collect();
+                let told: BTreeMap<_, _> = told.collect();
                 if !told.is_empty() {
                     self.keep(conn, &(batch.branch.clone(), batch.ledger), told)?;
                 }
@@ -127,7 +127,7 @@ impl NameCache {
         mut told: BTreeMap<ProductNo, &str>,
     ) -> Result<(), StoreError> {
         self.catch_up(conn, key)?;
-        told.retain(|no, _| !self.has(key, *no));
+        told.retain(|no, name| !self.has(key, *no) && is_kept(name));
         if told.is_empty() {
             return Ok(());
         }

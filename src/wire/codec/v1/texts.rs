@@ -1,8 +1,8 @@
 //! The distinct texts of a column: products, regions.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::super::capped::Capped;
