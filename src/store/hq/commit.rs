@@ -4,9 +4,9 @@
 //! is refused and the others are not held up.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use diesel::prelude::*;
+use foldhash::{HashSet, HashSetExt};
 
 use super::books::Books;
 use super::bulk::{self, Key};
@@ -380,7 +380,7 @@ fn without_repeats(rows: &[Sale]) -> Vec<&[Sale]> {
     if rows.windows(2).all(|pair| pair[0].id < pair[1].id) {
         return vec![rows];
     }
-    let (mut parts, mut from, mut seen) = (Vec::new(), 0, HashSet::new());
+    let (mut parts, mut from, mut seen) = (Vec::new(), 0, HashSet::with_capacity(rows.len()));
     for (at, row) in rows.iter().enumerate() {
         if !seen.insert(row.id) {
             parts.push(&rows[from..at]);
