@@ -94,6 +94,8 @@ async fn carry(place: &Place, vhost: &Vhost, port: u16, goods: &Goods, journal: 
         for text in &messages {
             publish(&sending, "naive", text.as_bytes()).await;
         }
+        // The connection must outlive what it has yet to write.
+        sending
     });
     for _ in 0..rows {
         let ack = acks.next().await.expect("the line holds").expect("the line holds");
@@ -104,7 +106,7 @@ async fn carry(place: &Place, vhost: &Vhost, port: u16, goods: &Goods, journal: 
         ack.acker.ack(BasicAckOptions::default()).await.expect("the line holds");
     }
     let took = began.elapsed();
-    sender.await.expect("it has sent all");
+    drop(sender.await.expect("it has sent all"));
     office.abort();
     took
 }

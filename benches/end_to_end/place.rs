@@ -85,9 +85,12 @@ impl Place {
         hq
     }
 
-    /// Copies a database that nobody has open.
+    /// Copies a database that nobody has open. The copy is on the disk when this returns: what is measured next must not wait for it to get there.
     pub(crate) fn copy_db(&self, from: &str, to: &str) {
-        fs::copy(self.file(from), self.file(to)).expect("there is room for a copy");
+        let to = self.file(to);
+        fs::copy(self.file(from), &to).expect("there is room for a copy");
+        let copy = fs::File::open(to).expect("it was just made");
+        copy.sync_all().expect("the disk takes it");
     }
 }
 
