@@ -1,4 +1,4 @@
-//! Files of sales into the database, some thousand lines in each transaction, together with how far the file has been taken.
+//! Files of sales into the database, part by part, each in one transaction together with how far the file has been taken.
 //!
 //! Reading and checking the file is not done here. The caller pauses between the chunks, so that the till gets its turn.
 
@@ -50,7 +50,8 @@ impl BranchDb {
             .transpose()
     }
 
-    /// Takes a part of a file in: its sales, and the line that it ends with. Some thousand sales at most, so that nobody waits long for the transaction to end.
+    /// Takes a part of a file in: its sales, and the line that it ends with. The caller sees to it that they are so few that nobody waits
+    /// long for the transaction to end.
     ///
     /// # Errors
     /// When the database can't be written; then nothing of this part is taken.

@@ -10,6 +10,7 @@ mod history;
 mod lease;
 mod settle;
 
+use super::dictionary::ProductNames;
 use super::kept::Kept;
 use super::statement::sql;
 use super::{BranchDb, dictionary, ledgers, retries, values};
@@ -55,10 +56,7 @@ impl Journal for BranchDb {
 
     fn form_batch(&mut self, id: BatchId, max_rows: u32, now: Now) -> Result<Option<Formed>, StoreError> {
         let code = self.code.clone();
-        let mut names = std::mem::take(&mut self.product_names);
-        let formed = self.write(|conn, kept| form::form(conn, kept, &mut names, &code, id, max_rows, now));
-        self.product_names = names;
-        formed
+        self.write_with_names(|conn, kept, names| form::form(conn, kept, names, &code, id, max_rows, now))
     }
 
     fn park(&mut self, batch: BatchId, broker: &str, now: Now) -> Result<(), StoreError> {
@@ -85,14 +83,11 @@ impl Journal for BranchDb {
         now: Now,
     ) -> Result<(Settled, Option<Formed>), StoreError> {
         let code = self.code.clone();
-        let mut names = std::mem::take(&mut self.product_names);
-        let done = self.write(|conn, kept| {
+        self.write_with_names(|conn, kept, names| {
             let settled = settle::settle(conn, kept, &code, receipt, now)?;
-            let formed = form::form(conn, kept, &mut names, &code, id, max_rows, now)?;
+            let formed = form::form(conn, kept, names, &code, id, max_rows, now)?;
             Ok((settled, formed))
-        });
-        self.product_names = names;
-        done
+        })
     }
 
     fn weigh(&mut self, answer: &Answer, now: Now) -> Result<Weighed, StoreError> {
@@ -137,6 +132,19 @@ impl Journal for BranchDb {
 
     fn log(&mut self, event: LogEvent, now: Now) -> Result<(), StoreError> {
         Self::log(self, event, now.wall)
+    }
+}
+
+impl BranchDb {
+    /// Runs one writing transaction with the names at hand that batches have read before.
+    fn write_with_names<T>(
+        &mut self,
+        work: impl FnOnce(&mut SqliteConnection, &mut Kept, &mut ProductNames) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut names = std::mem::take(&mut self.product_names);
+        let done = self.write(|conn, kept| work(conn, kept, &mut names));
+        self.product_names = names;
+        done
     }
 }
 
