@@ -220,15 +220,11 @@ impl<T: HqTransport> Office<T> {
             mut owed,
             spent,
         } = hands;
-        let is_suspicious = read.as_ref().is_some_and(Part::is_suspicious);
-        if is_suspicious {
+        let mut later = VecDeque::new();
+        if read.as_ref().is_some_and(Part::is_suspicious) {
             pay(&mut self.writer, link, owed.take()).await?;
+            std::mem::swap(&mut later, &mut waiting);
         }
-        let later = if is_suspicious {
-            std::mem::take(&mut waiting)
-        } else {
-            VecDeque::new()
-        };
         let wall = self.options.wall;
         let (desk, writer, options) = (&mut self.desk, &mut self.writer, self.options);
         let committing = async {
