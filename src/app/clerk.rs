@@ -291,8 +291,7 @@ mod tests {
     use crate::domain::draft::Draft;
     use crate::domain::event::LogEvent;
     use crate::domain::ids::{BranchCode, SaleId};
-    use crate::domain::money::Money;
-    use crate::domain::sale::SaleContent;
+    use crate::store::branch::fixture::lantern;
     use crate::tui::desk::{self, Desk};
 
     /// A database, with a connection to it that another program might have.
@@ -330,17 +329,6 @@ mod tests {
         }
     }
 
-    fn lamp() -> SaleContent {
-        SaleContent {
-            date: clock::local(),
-            product: "LAMP".into(),
-            region: "East".into(),
-            qty: 1,
-            cost: Money::parse("1").unwrap(),
-            tax: Money::parse("0").unwrap(),
-        }
-    }
-
     async fn soon<T>(event: impl Future<Output = T>) -> T {
         tokio::time::timeout(Duration::from_secs(60), event).await.unwrap()
     }
@@ -356,7 +344,10 @@ mod tests {
         };
         let why = text.database_trouble(DatabaseTrouble::ReadOnly).to_owned();
         assert!(why.starts_with("la base est en lecture seule"));
-        let saved = clerk.carry_out(Cmd::SaveSale { no: 1, content: lamp() });
+        let saved = clerk.carry_out(Cmd::SaveSale {
+            no: 1,
+            content: lantern(),
+        });
         assert_eq!(saved, [Answer::Saved(Err(ChangeProblem::Database(why.clone())))]);
         let dropped = clerk.carry_out(Cmd::KeepDraft {
             no: 1,
@@ -387,7 +378,10 @@ mod tests {
         for command in [
             Cmd::LoadStatus,
             Cmd::SyncNow,
-            Cmd::SaveSale { no: 1, content: lamp() },
+            Cmd::SaveSale {
+                no: 1,
+                content: lantern(),
+            },
             Cmd::KeepUnsaved {
                 no: 1,
                 draft: typed("LAMP"),
@@ -404,7 +398,7 @@ mod tests {
         drop((commands, answers));
         clerk.serve(ends);
         let sold = shop.other.last_sale().unwrap().map(|sale| sale.content.product);
-        assert_eq!(sold.as_deref(), Some("LAMP"));
+        assert_eq!(sold, Some(lantern().product));
         let drafts = shop.other.adopt_drafts(&|_| false, "another-screen").unwrap();
         let drafts: Vec<_> = drafts.into_iter().map(|kept| kept.draft).collect();
         assert_eq!(drafts, [typed("VA")]);

@@ -15,7 +15,7 @@ mod drafts;
 mod export;
 mod filter;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod import;
 mod journal;
 mod kept;

@@ -40,7 +40,7 @@ pub(super) fn batch_id(number: u128) -> BatchId {
     BatchId::from_random(number)
 }
 
-pub(super) fn lantern() -> SaleContent {
+pub(crate) fn lantern() -> SaleContent {
     SaleContent {
         date: parse_wall("2026-11-22 14:07:31").unwrap(),
         product: "WHITE METAL LANTERN".into(),

@@ -7,12 +7,11 @@ use super::super::tests::{Nobody, Shop};
 use super::*;
 use crate::domain::event::LogEvent;
 use crate::domain::ids::{BatchId, StoreId};
-use crate::domain::money::Money;
-use crate::domain::sale::SaleContent;
 use crate::domain::sync_state::{Refusal, SyncKind};
 use crate::protocol::journal::Journal;
 use crate::protocol::lineage::Mark;
 use crate::protocol::message::{HqStamp, Outcome, Receipt, Taken};
+use crate::store::branch::fixture::lantern;
 
 /// What a shift borrows.
 struct Surroundings {
@@ -39,17 +38,6 @@ impl Surroundings {
     }
 }
 
-fn lamp() -> SaleContent {
-    SaleContent {
-        date: clock::local(),
-        product: "LAMP".into(),
-        region: "East".into(),
-        qty: 1,
-        cost: Money::parse("1").unwrap(),
-        tax: Money::parse("0").unwrap(),
-    }
-}
-
 /// Sells something that head office refused for its date more than a day ago.
 fn sell_too_early(db: &mut BranchDb) -> SaleId {
     const LONG_AGO_MS: i64 = 25 * 3_600_000;
@@ -57,7 +45,7 @@ fn sell_too_early(db: &mut BranchDb) -> SaleId {
         wall: UtcMillis(clock::wall().0 - LONG_AGO_MS),
         ..now()
     };
-    let sale = db.save_sale(&lamp(), None, then.wall).unwrap();
+    let sale = db.save_sale(&lantern(), None, then.wall).unwrap();
     let formed = db.form_batch(BatchId::from_random(1), 1, then).unwrap().unwrap();
     let refused = vec![(sale.id, sale.revision, Refusal::DateAhead { days: 40 })];
     let receipt = Receipt {
@@ -87,7 +75,7 @@ fn what_another_program_sells_is_found_by_the_next_look_and_by_no_other() {
     let mut shift = around.begin(true);
     assert_eq!(shift.look().unwrap(), None);
     for _ in 0..2 {
-        shop.db.save_sale(&lamp(), None, clock::wall()).unwrap();
+        shop.db.save_sale(&lantern(), None, clock::wall()).unwrap();
         assert_eq!(shift.look().unwrap(), Some(Event::SalesWaiting));
         assert_eq!(shift.look().unwrap(), None);
     }
